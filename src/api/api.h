@@ -1,23 +1,23 @@
-/* The C library's pools and futures (include/tine.h) on top of the pool.
+/* The C library (include/tine.h) on top of the pool: its handles, and what its files share.
 **
-** REFERENCES. The opener holds the tine_pool, and so does each future; a future is held by its user and
-** by the task under way, whose reference goes when its item has been taken from the library's inbox and
-** its callback has been called.
+** REFERENCES. The program holds a tine_pool until tine_pool_close, and each future holds it. The
+** program holds a future until tine_future_free, and the unfinished task holds it: that reference
+** is dropped when the item was taken from the library's inbox and its callback has returned.
 **
-** CALLBACKS. Whatever enters the library and takes in results empties the inbox: futures without a
-** callback lose their task's reference at once, those with one go into the pool's list of due ones.
-** Threads that wait or dispatch call those; who only submits or looks leaves them there and reminds the
-** inbox, so that somebody comes for them: a thread that waits, the program's event loop, and where there
-** is none the manager thread.
+** CALLBACKS. Every function that takes in results empties the inbox. Futures without a callback
+** lose their task's reference at once; the others go into the pool's list of due callbacks. Threads
+** that wait or dispatch call these. Functions that only submit or look leave them in the list and
+** remind the inbox, so that a thread that waits, the program's event loop, or else the manager
+** thread comes for them.
 **
 ** FILES, each of which knows only those before it:
 **
-**     structs.c, plain.c, encode.c   what programs hand over
+**     structs.c, plain.c, encode.c   structs, arguments and functions passed in by the program
 **     refs.c                         references
-**     callbacks.c                    the inbox, and what is due
+**     callbacks.c                    the inbox, callbacks that are due
 **     text.c, outcome.c              how futures have ended
-**     settings.c, options.c, pool.c  pools, and how their tasks are to be run
-**     look.c                         what they do
+**     settings.c, options.c, pool.c  pools, and settings of their tasks
+**     look.c                         statistics and workers
 **     submit.c, follow.c, future.c   tasks and futures
 */
 #ifndef TINE_API_API_H
@@ -34,31 +34,32 @@ struct tine_pool {
     struct pool *core;
     struct inbox inbox;
     char *name;
-    atomic_uint workers;     /* as it was opened with, or resized to */
-    pthread_mutex_t lock;    /* of what follows; held while the inbox is emptied */
-    pthread_cond_t quiet;    /* `calling` has become 0 */
-    struct list due;         /* items (by `news`) whose callbacks are to be called */
-    unsigned calling;        /* threads inside tine__api_dispatch */
-    _Atomic(char *) message; /* why it is broken, when somebody has asked */
+    atomic_uint workers;     /* number at opening, or after the last resize */
+    pthread_mutex_t lock;    /* guards what follows; held while the inbox is emptied */
+    pthread_cond_t quiet;    /* signalled when `calling` becomes 0 */
+    struct list due;         /* items (by `news`) whose callbacks are due */
+    unsigned calling;        /* number of threads inside tine__api_dispatch */
+    _Atomic(char *) message; /* of tine_pool_message, made when first asked for */
 };
 
 struct tine_future {
     atomic_uint refs;
     struct item item;
     struct outcome outcome;
-    struct events *events; /* once they were asked for, */
-    struct outcome event;  /* the one that was read last */
+    struct events *events; /* NULL until the first tine_future_next_event */
+    struct outcome event;  /* the event that was given last */
     struct tine_pool *pool;
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
     char *label;
-    struct settings *settings;         /* NULL: the pool's */
-    const struct codec_stored *origin; /* held for its name; NULL: it has a label */
-    _Atomic(char *) message;           /* made when asked for */
+    struct settings *settings; /* NULL: the pool's */
+    /* Held for the function's name; NULL: the future has a label. */
+    const struct codec_stored *origin;
+    _Atomic(char *) message; /* made when first asked for */
     _Atomic(char *) traceback;
 };
 
-/* 0 when the handle may be used. */
+/* 0 if the handle may be used, else TINE_EARG or TINE_EFORKED. */
 static inline int pool_check(const tine_pool *pool) {
     if (!pool)
         return TINE_EARG;
@@ -69,12 +70,13 @@ static inline int future_check(const tine_future *f) {
     return f ? pool_check(f->pool) : TINE_EARG;
 }
 
-/* States of workers that are made from now on have the module (bind/embed.c); tine_prepare does that, too. */
+/* Let the states of workers that are made from now on have the module (bind/embed.c). Called by
+** tine_prepare, too. */
 void tine__api_dress(void);
 
 /* --- pool.c --- */
 
-/* See to it that tine_error_detail is about this failure, of which errno tells with TINE_ESYSTEM. */
+/* Make tine_error_detail describe this failure; with TINE_ESYSTEM errno must still be set. */
 void tine__api_explain(int err);
 
 /* --- refs.c --- */
@@ -84,75 +86,79 @@ void tine__api_unref(struct tine_pool *pool);
 
 /* --- callbacks.c --- */
 
-/* Empty the inbox, in a thread that calls no callbacks. */
+/* Empty the inbox, in a function that calls no callbacks. */
 void tine__api_collect(struct tine_pool *pool);
-/* Empty the inbox and call the callbacks that are due. Their number. */
+/* Empty the inbox and call the callbacks that are due. Returns their number. */
 size_t tine__api_dispatch(struct tine_pool *pool);
-/* Take in results, dispatch and sleep until `met` or the deadline. `ends` says whose ends are waited for (NULL: all), so
-** that they go on though nobody reads what they emit. 0, TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran. */
+/* Take in results, dispatch and sleep until `met` returns true or the deadline has passed. `ends`
+** tells which items' ends the thread waits for (NULL: all), see tine__events_loosen. 0;
+** TINE_ETIMEOUT; TINE_EAGAIN: a signal handler ran. */
 int tine__api_wait(struct tine_pool *pool, bool (*met)(void *arg),
                    bool (*ends)(const struct item *item, const void *arg), void *arg,
                    uint64_t deadline);
-/* Wait until nothing is due and no other thread is in a callback. False: the deadline has passed. */
+/* Wait until no thread is in a callback. False: the deadline has passed. */
 bool tine__api_await_quiet(struct tine_pool *pool, uint64_t deadline);
-/* Is this a callback of this pool? */
+/* Is the calling thread in a callback of this pool? */
 bool tine__api_is_calling(const struct tine_pool *pool);
-/* Is this a callback that its manager thread calls? */
+/* Is the calling thread the pool's manager thread, in a callback? */
 bool tine__api_is_managing(const struct tine_pool *pool);
-/* inbox.on_news */
+/* The inbox's on_news. */
 void tine__api_manage(struct inbox *inbox);
 
 /* --- text.c --- */
 
-/* The msgpack bytes of a result segment; NULL: it has none. */
+/* The msgpack body of a result segment. NULL: there is none. */
 const void *tine__api_body(const char *segment, size_t whole, size_t *length);
-/* Of such a segment (NULL: none) with [error, traceback]: its parts as texts, to be freed. The first is NULL where there is
-** none; or out of memory. */
+/* For a result segment with [error, traceback], or NULL: its parts as texts, to be freed. The first
+** function returns NULL if there is no error, or no memory. */
 char *tine__api_error_text(const char *segment, size_t whole);
 char *tine__api_traceback_text(const char *segment, size_t whole);
-/* Its message, and what caused it. NULL: out of memory. */
+/* The failure's message with its cause, to be freed. NULL: no memory. */
 char *tine__api_failure_text(const struct failure *f);
-/* Put a text that was made (NULL: out of memory) into an empty slot, once; which one is there. */
+/* Store a text, which is taken over, in an empty slot unless another thread was first. Returns the
+** text in the slot; without memory (`made` NULL) a static text. */
 const char *tine__api_keep_text(_Atomic(char *) *slot, char *made);
 
 /* --- settings.c --- */
 
-/* A limit: what the clock cannot tell is none, which is 0 here. */
+/* A limit in ns. 0: none, also for times beyond the clock's range. */
 uint64_t tine__api_limit(double seconds);
-/* How the task is to be run where it says so, else *out is NULL; a new one, counted once, over those of `from`. 0 or
-** TINE_ENOMEM. */
+/* The task's settings, based on `from`: *out is new with one reference, or NULL if the task has no
+** settings of its own. 0 or TINE_ENOMEM. */
 int tine__api_settings(const tine_task *task, const struct settings *from, struct settings **out);
-/* Those of a pool's tasks. 0 or TINE_ENOMEM. */
+/* The settings of a pool's tasks. 0 or TINE_ENOMEM. */
 int tine__api_defaults(const tine_options *o, struct settings **out);
 
 /* --- submit.c --- */
 
-/* A future for a task that is described so, with a reference for the caller and one for the task. NULL: out of
+/* A future for this task, with one reference for the caller and one for the task. NULL: no
 ** memory. */
 struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *task);
 /* --- follow.c --- */
 
-/* A future for a task that another owner has submitted on the same pool: it ends when `leader` does
-** (tine__item_follow), or (leader NULL) has ended like this. NULL: out of memory, or a forked child. */
+/* A future for a task that another owner submitted to the same pool. It ends when `leader` does
+** (tine__item_follow), or with NULL has ended with this outcome. NULL: no memory, or a forked
+** child. */
 struct tine_future *tine__api_follow(struct tine_pool *pool, const char *label, struct item *leader,
                                      const struct outcome *ended);
 
 /* --- far.c --- */
 
-/* Where its workers are, if they are on other machines (`backend` is set). 0; TINE_EARG: an address, key, or option that
-** does not go with it. */
+/* Read the options of a pool with a backend. 0; TINE_EARG: a wrong address or key, or an option
+** that cannot go with a backend. */
 int tine__api_far(const tine_options *o, struct far_options *out);
-/* Do options say how to reach other machines? Without `backend` they would do nothing. */
+/* Are options set that need a `backend`? */
 bool tine__api_means_far(const tine_options *o);
 
 /* --- options.c --- */
 
-/* What the pool is to be told, borrowing from `given` (NULL: the defaults) and `calls`, which holds what is
-** encoded; the caller frees it also on failure. *trace: where it is to be traced to, as `given` says; `far` is
-** for what it says of other machines. 0, TINE_EARG, TINE_ENOMEM. */
+/* Translate the program's options (NULL: the defaults). *out borrows from `given`, from `far`,
+** which is filled in for a backend, and from `calls`, which gets the encoded chunks; the caller
+** frees `calls`, also on failure. *trace is the trace file of `given`. 0, TINE_EARG,
+** TINE_ENOMEM. */
 int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
                       struct buf *calls, const char **trace);
-/* A time-out as a deadline: negative none. False: NaN. */
+/* Turn a timeout into a deadline; negative: none. False: it is NaN. */
 bool tine__api_deadline(double timeout, uint64_t *deadline);
 
 #endif

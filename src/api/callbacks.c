@@ -1,19 +1,20 @@
-/* Callbacks of the C library: who calls them, and how others know that they have returned. */
+/* Callbacks of the C library: which thread calls them, and how others learn that they have
+** returned. */
 #include "api/api.h"
 #include "base/clock.h"
 #include "pool/wait.h"
 
 /* --- emptying the inbox --- */
 
-/* Into the list of due ones, or (no callback) into `gone`. The lock is held: who comes after us finds in
-** one of the two places what there is. */
+/* Move all released items from the inbox into pool->due, or into `gone` if they have no callback.
+** The lock is held, so that each item is always in one of these places. */
 static void take_all(struct tine_pool *pool, struct list *gone) {
     struct item *items[64];
     unsigned n;
     while ((n = tine__inbox_take(&pool->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
             const tine_future *f = items[i]->owner;
-            if (items[i]->released) /* else it has emitted something */
+            if (items[i]->released) /* else the task has emitted an event */
                 list_push(f->done ? &pool->due : gone, &items[i]->news);
         }
 }
@@ -23,7 +24,7 @@ static tine_future *pop(struct list *items) {
     return node ? LIST_ITEM(node, struct item, news)->owner : NULL;
 }
 
-/* Drop the tasks' own references. */
+/* Drop the tasks' references. */
 static void free_all(struct list *gone) {
     tine_future *f;
     while ((f = pop(gone)) != NULL)
@@ -46,14 +47,14 @@ void tine__api_collect(struct tine_pool *pool) {
 
 /* --- calling --- */
 
-/* The callbacks that this thread is in, the innermost first. */
+/* The callbacks that this thread is inside of, the innermost first. */
 struct call {
     const struct tine_pool *pool;
     struct call *outer;
 };
 static _Thread_local struct call *calls;
 
-/* The pool whose manager this thread is, while it is in a callback. */
+/* The pool whose manager thread this is, while it dispatches. */
 static _Thread_local const struct tine_pool *managing;
 
 static void call(tine_future *f) {
@@ -61,10 +62,10 @@ static void call(tine_future *f) {
     calls = &here;
     f->done(f, f->done_arg);
     calls = here.outer;
-    tine_future_free(f); /* the task's own reference */
+    tine_future_free(f); /* the task's reference */
 }
 
-/* The lock is held, but for the calls. */
+/* The lock is held, except during the calls. */
 static size_t call_due(struct tine_pool *pool) {
     tine_future *f;
     size_t called = 0;
@@ -114,10 +115,10 @@ struct waiting {
     bool (*met)(void *arg);
     void *arg;
     const struct pool *core;
-    uint32_t stood; /* tine__events_stood, when it was looked at those tasks */
+    uint32_t stood; /* tine__events_stood, read before the tasks were looked at */
 };
 
-/* Is there a reason not to lie down? */
+/* Must the thread not go to sleep? */
 static bool has_more(void *arg) {
     const struct waiting *w = arg;
     return w->met(w->arg) || tine__events_stood(w->core) != w->stood;

@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "codec/segment.h"
 
-#define LONGEST ((size_t)UINT32_MAX - 64) /* segments count their bytes in 32 bits */
+#define LONGEST ((size_t)UINT32_MAX - 64) /* a segment's length has 32 bits */
 
-/* Begin a segment: its head is filled in at the end. */
+/* Begin a segment, whose head is filled in when it is closed. */
 static int open_segment(struct buf *out, size_t *start) {
     static const char head[SEGMENT_HEAD];
     *start = out->len;
@@ -23,7 +23,7 @@ static int append(void *out, const char *bytes, size_t length) {
     return buf_append(out, bytes, length) ? -1 : 0;
 }
 
-/* [operation, text] */
+/* Append the segment [operation, text]. */
 static int pack_operation(struct buf *out, char op, const char *text, size_t length) {
     msgpack_packer pk;
     size_t start;

@@ -11,7 +11,7 @@ static bool has_event(void *arg) {
     return is_settled(f) || tine__events_unread(f->events) > 0;
 }
 
-/* Those of the task, which is read from now on. 0 or TINE_ENOMEM. */
+/* Get the task's events, and announce that they will be read. 0 or TINE_ENOMEM. */
 static int open_events(struct tine_future *f) {
     if (f->events)
         return 0;
@@ -22,7 +22,7 @@ static int open_events(struct tine_future *f) {
     return 0;
 }
 
-/* The next one that is there; false: none is. */
+/* Take the next event into f->event. False: there is none. */
 static bool take(struct tine_future *f, const void **bytes, size_t *length) {
     uint32_t k;
     tine__outcome_free(&f->event);
@@ -45,14 +45,14 @@ int tine_future_next_event(tine_future *f, double timeout, const void **bytes, s
         return err;
     tine__pool_poll(f->pool->core);
     for (;;) {
-        bool settled = is_settled(f); /* first: what it has emitted came before */
+        bool settled = is_settled(f); /* checked before taking: all events came before the end */
         if (take(f, bytes, length))
             return 1;
         if (settled || err)
             return settled ? 0 : err;
         if (tine__api_is_managing(f->pool) && timeout != 0)
             return TINE_EINVALID;
-        /* it waits for no end; but what it waits for may be behind another task */
+        /* It waits for no task's end; but the events may come after another task that stands. */
         err = tine__api_wait(f->pool, has_event, tine__events_no_end, f, deadline);
     }
 }

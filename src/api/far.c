@@ -1,9 +1,9 @@
-/* Pools of the C library whose workers are on other machines. */
+/* Pools of the C library with workers on other machines. */
 #include <string.h>
 #include "api/api.h"
 #include "api/checks.h"
 
-/* Options that are for workers of this machine. */
+/* Are options set that are for workers of this machine? */
 static bool is_for_here(const tine_options *o) {
     return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->preload ||
            o->finalizer || o->max_tasks_per_worker || o->min_workers || o->max_worker_memory ||

@@ -1,4 +1,4 @@
-/* Futures of the C library for tasks that others have submitted on its pools. */
+/* Futures of the C library for tasks that other owners have submitted to its pools. */
 #include "api/api.h"
 
 tine_future *tine__api_follow(struct tine_pool *pool, const char *label, struct item *leader,
@@ -12,7 +12,7 @@ tine_future *tine__api_follow(struct tine_pool *pool, const char *label, struct 
         return f;
     if (!leader)
         tine__outcome_share(&f->outcome, ended);
-    tine_future_free(f); /* there is no task that holds it */
+    tine_future_free(f); /* no task holds it */
     if (!leader)
         return f;
     tine_future_free(f);

@@ -1,4 +1,4 @@
-/* The C library's futures: looking, waiting, ending by force. */
+/* The C library's futures: looking, waiting, cancelling, aborting. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,25 +36,26 @@ int tine_future_wait(tine_future *f, double timeout) {
     if (is_settled(f))
         return 0;
     if (tine__api_is_managing(f->pool))
-        return TINE_EINVALID; /* deaths and replacements would wait for us */
+        return TINE_EINVALID; /* this thread itself handles deaths and replacements */
     return tine__api_wait(f->pool, is_settled, is_its_own, f, deadline);
 }
 
-#define FEW 16 /* pools */
+#define FEW 16 /* pools that need no allocation */
 
 struct stand {
-    bool loose;     /* tasks of it were let go on (pool/events.h), */
-    uint32_t stood; /* of those that had begun to stand until then */
+    bool loose;     /* tasks that stand were loosened in it (pool/events.h) */
+    uint32_t stood; /* tine__events_stood, read before that */
 };
 
 struct any {
     tine_future *const *futures;
     size_t n;
-    /* Of their pools, each once. Where there is no memory for more the others are looked at now and then. */
+    /* The pools' inboxes, each once. Without memory for all of them, the pools that are missing are
+    ** polled. */
     struct inbox **inboxes;
     struct stand *stands;
     unsigned ninboxes, room;
-    bool all; /* they are all of them */
+    bool all; /* no pool is missing */
     struct inbox *few_inboxes[FEW];
     struct stand few_stands[FEW];
 };
@@ -66,7 +67,7 @@ static void forget(struct any *a) {
         free(a->stands);
 }
 
-/* Twice as many. */
+/* Double the room. */
 static bool make_room(struct any *a) {
     struct inbox **inboxes = sys.malloc(2 * a->room * sizeof *inboxes);
     struct stand *stands = sys.malloc(2 * a->room * sizeof *stands);
@@ -103,7 +104,7 @@ static int first_settled(const struct any *a) {
     return -1;
 }
 
-/* Is there a reason not to lie down? */
+/* Must the thread not go to sleep? */
 static bool has_more(void *arg) {
     const struct any *a = arg;
     bool more = first_settled(a) >= 0;
@@ -128,7 +129,7 @@ static int check_any(struct any *a) {
     return a->n > 0 && a->n <= INT_MAX ? 0 : TINE_EARG;
 }
 
-#define REST 10000000u /* ns: between two looks at pools that cannot be listened to */
+#define REST 10000000u /* ns between two polls of pools that are missing */
 
 static bool is_one_of(const struct item *item, const void *arg) {
     const struct any *a = arg;
@@ -138,7 +139,7 @@ static bool is_one_of(const struct item *item, const void *arg) {
     return false;
 }
 
-/* Tasks whose ends are waited for go on though nobody reads what they emit; or not any more. */
+/* Loosen the tasks that stand and whose ends are awaited; or tighten them again. */
 static void loosen(struct any *a) {
     for (unsigned i = 0; i < a->ninboxes; i++) {
         a->stands[i].stood = tine__events_stood(a->inboxes[i]->pool);
@@ -152,7 +153,7 @@ static void tighten(struct any *a) {
         tine__events_tighten(a->inboxes[i]->pool, &a->stands[i].loose);
 }
 
-/* Take in results, and call callbacks. */
+/* Take in results and call callbacks. */
 static void dispatch_all(const struct any *a) {
     for (unsigned i = 0; i < a->ninboxes; i++)
         tine_pool_dispatch(a->inboxes[i]->owner);

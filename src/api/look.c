@@ -1,4 +1,4 @@
-/* What the C library tells of a pool and its workers. */
+/* The C library's statistics and lists of workers. */
 #include <string.h>
 #include "api/api.h"
 #include "api/structs.h"
@@ -36,7 +36,8 @@ int tine_pool_stats(tine_pool *pool, tine_stats *out) {
     return tine__struct_write(out, least, &ours, sizeof ours) ? 0 : TINE_EARG;
 }
 
-/* A struct of an older program has less of it, that of a newer one zeros in the end. */
+/* Fill in a struct of `size` bytes: an older program's lacks the last fields, a newer one's gets
+** zeros. */
 static void describe(const struct worker_info *w, uint64_t now, void *out, size_t size) {
     tine_worker ours = {.id = w->id,
                         .pid = w->pid,

@@ -1,4 +1,4 @@
-/* From tine_options to what the pool is told. */
+/* Translating tine_options to pool_options. */
 #include <unistd.h>
 #include "api/api.h"
 #include "api/checks.h"
@@ -6,7 +6,7 @@
 #include "api/structs.h"
 #include "base/clock.h"
 
-#define SPIN 50000u /* ns, when nothing is said */
+#define SPIN 50000u /* ns, the default */
 
 bool tine__api_deadline(double timeout, uint64_t *deadline) {
     *deadline = timeout < 0 ? WAIT_FOREVER : clock_deadline(clock_span(timeout));
@@ -48,7 +48,7 @@ static bool check_choices(const tine_options *o) {
     return true;
 }
 
-/* There 0 is a time. */
+/* Here 0 is no missing limit but the shortest one. */
 static uint64_t exit_timeout(double seconds) {
     return seconds < 0 ? POOL_EXIT_TIMEOUT : seconds == 0 ? 1 : tine__api_limit(seconds);
 }
@@ -80,7 +80,7 @@ static void translate(const tine_options *o, struct pool_options *p) {
                             .hook_name = o->prepare_symbol};
 }
 
-/* Initializer, preload and finalizer as calls without arguments, one after the other. */
+/* Encode initializer, preload and finalizer as calls without arguments, one behind the other. */
 static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *out) {
     int err = 0;
     if (o->initializer)
@@ -107,7 +107,7 @@ static int encode_chunks(const tine_options *o, struct boot *boot, struct buf *o
 int tine__api_options(const tine_options *given, struct pool_options *out, struct far_options *far,
                       struct buf *calls, const char **trace) {
     tine_options options = TINE_OPTIONS_INIT;
-    size_t least = STRUCT_UPTO(tine_options, preload); /* 0.1.0 */
+    size_t least = STRUCT_UPTO(tine_options, preload); /* the size in version 0.1.0 */
     bool was_read = !given || tine__struct_read(&options, sizeof options, given, least);
     if (!tine__check_struct(was_read, "TINE_OPTIONS_INIT") || !check_numbers(&options) ||
         !check_workers(&options) || !check_choices(&options) ||

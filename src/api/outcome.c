@@ -1,10 +1,10 @@
-/* What the C library's futures say of how they ended. */
+/* How the C library's futures have ended. */
 #include <sys/wait.h>
 #include "api/api.h"
 #include "api/structs.h"
 #include "base/text.h"
 
-/* 0 when it is done and may be looked at. */
+/* 0 if the future is done and may be looked at. */
 static int check(const tine_future *f) {
     int err = future_check(f);
     return err || outcome_settled(&f->outcome) ? err : TINE_EAGAIN;
@@ -89,7 +89,7 @@ int tine_future_blame(tine_future *f, tine_blame *out) {
         return TINE_EARG;
     const struct failure *b = err ? NULL : tine__outcome_failure(&f->outcome);
     if (!b || b->code == TINE_ETIMEOUT || b->code == TINE_ECANCELLED || b->code == TINE_EMEMORY)
-        return TINE_EINVALID; /* nobody has died */
+        return TINE_EINVALID; /* no worker or host is to blame */
     bool exited = b->has_status && WIFEXITED(b->status);
     bool signaled = b->has_status && WIFSIGNALED(b->status);
     tine_blame ours = {.pid = b->pid,

@@ -1,4 +1,4 @@
-/* Arguments as msgpack, for programs without a library for it. */
+/* Writing arguments as msgpack, for programs without a msgpack library. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/sys.h"
@@ -6,7 +6,7 @@
 
 #define FIRST_ROOM 64
 
-/* Room for so many bytes more. NULL: there is none, which is noted. */
+/* Extend the bytes by `n`. NULL: an error is set. */
 static unsigned char *claim(tine_pack *p, size_t n) {
     if (!p || p->error)
         return NULL;
@@ -27,7 +27,7 @@ static unsigned char *claim(tine_pack *p, size_t n) {
     return at;
 }
 
-/* A byte, and behind it the lowest `n` of the number, the highest of them first. */
+/* Append `head` and the lowest `n` bytes of the number, in big-endian order. */
 static void put(tine_pack *p, unsigned char head, uint64_t number, unsigned n) {
     unsigned char *at = claim(p, 1 + (size_t)n);
     if (!at)
@@ -64,7 +64,8 @@ void tine_pack_number(tine_pack *p, double value) {
     put(p, 0xcb, bits, 8);
 }
 
-/* The head of what has so many items: in one byte up to `few`, else behind one of those for 16 and 32 bits. */
+/* Append the head of a string, an array or a map of `n` items: a single byte up to `most`, else
+** `wide` or the type behind it with a number of 16 or 32 bits. False: an error is set. */
 static bool put_head(tine_pack *p, size_t n, unsigned char few, size_t most, unsigned char wide) {
     if (p && !p->error && n > UINT32_MAX)
         p->error = TINE_EARG;

@@ -3,13 +3,13 @@
 #include <stdint.h>
 #include "codec/segment.h"
 
-/* What `unpack_template.h` asks for. */
+/* What msgpack's unpack_template.h needs. */
 struct looker {
-    size_t budget; /* items that the rest can hold */
+    size_t budget; /* items that the remaining bytes can hold */
 };
 typedef char nothing;
 
-#define MSGPACK_EMBED_STACK_SIZE 1002 /* as deep as the decoder goes */
+#define MSGPACK_EMBED_STACK_SIZE 1002 /* the nesting limit of the decoder */
 #define MSGPACK_UNPACK_PARSE_ERROR (-1)
 #define MSGPACK_UNPACK_NOMEM_ERROR (-2)
 
@@ -31,7 +31,7 @@ ON_SCALAR(float, float)
 ON_SCALAR(double, double)
 #undef ON_SCALAR
 
-/* Lua has no integers from 2^63 on, and a float would be another value. */
+/* Lua has no integers from 2^63 on, and a float would not be equal. */
 static inline int look_uint64(struct looker *l, uint64_t d, nothing *o) {
     (void)l, (void)o;
     return d > INT64_MAX ? -1 : 0;
@@ -47,7 +47,7 @@ ON_NAME(true)
 ON_NAME(false)
 #undef ON_NAME
 
-/* Every item takes a byte at least. */
+/* Every item needs at least one byte. */
 static inline int spend(struct looker *l, uint64_t n) {
     if (n > l->budget)
         return -1;
@@ -86,7 +86,7 @@ static inline int look_bin(struct looker *l, const char *b, const char *p, unsig
     return look_str(l, b, p, n, o);
 }
 
-/* `n` counts the type. */
+/* `n` includes the type byte. */
 static inline int look_ext(struct looker *l, const char *b, const char *p, unsigned int n,
                            nothing *o) {
     (void)l, (void)b, (void)o;
@@ -106,7 +106,7 @@ static inline nothing look_root(struct looker *l) {
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wcast-qual"
 #ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" /* objects are nothing here */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" /* objects are of an empty type here */
 #endif
 #define msgpack_unpack_func(result, name) static inline result look_unpack##name
 #define msgpack_unpack_callback(name) look##name

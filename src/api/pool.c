@@ -13,7 +13,7 @@ const char *tine_version(void) {
     return TINE_VERSION;
 }
 
-#define ROOM 1024 /* bytes of an initializer that are encoded on the stack */
+#define ROOM 1024 /* encoded bytes of an initializer that fit on the stack */
 
 /* --- opening --- */
 
@@ -26,7 +26,7 @@ static void init_lock(struct tine_pool *pool) {
     pthread_condattr_destroy(&attr);
 }
 
-/* NULL: as the environment says. */
+/* Open the trace. `file` NULL: the environment names it. */
 static int open_trace(struct pool_options *o, const char *file) {
     const char *name = file ? file : getenv("TINE_TRACE");
     int err = tine__trace_open(&o->trace, name, o->boot.name, tine__boot_depth() > 0);
@@ -35,7 +35,7 @@ static int open_trace(struct pool_options *o, const char *file) {
     return err;
 }
 
-/* Workers on other machines get it as they get tasks. */
+/* Send the initializer to workers on other machines, which run it before their first task. */
 static int initialize_far(struct pool *p, const struct boot *boot) {
     const struct errand_head head = {.function = 0};
     char room[ROOM];
@@ -90,7 +90,8 @@ void tine__api_explain(int err) {
     if (err != TINE_ESYSTEM && err != TINE_EARG)
         tine__why_clear();
     else if (err == TINE_ESYSTEM && tine__why_text(errno) != tine__why_said())
-        tine__why(errno, "%s", strerror(errno)); /* what was said is of one that did no harm */
+        /* What was noted belongs to an error that was handled. */
+        tine__why(errno, "%s", strerror(errno));
 }
 
 int tine_pool_open(tine_pool **out, const tine_options *given) {
@@ -158,10 +159,10 @@ static bool has_ended(void *arg) {
 static int wait_end(struct tine_pool *pool, uint64_t deadline) {
     int err;
     while ((err = tine__api_wait(pool, has_ended, NULL, pool, deadline)) == TINE_EAGAIN)
-        ; /* a signal */
+        ; /* go on after a signal */
     if (err)
         return err;
-    tine__api_dispatch(pool); /* what came last */
+    tine__api_dispatch(pool); /* the last callbacks */
     return tine__api_await_quiet(pool, deadline) ? 0 : TINE_ETIMEOUT;
 }
 
@@ -188,7 +189,7 @@ void tine_pool_close(tine_pool *pool) {
         tine__pool_shutdown(pool->core, false);
         wait_end(pool, WAIT_FOREVER);
         tine__pool_join(pool->core);
-        tine__inbox_close_fd(&pool->inbox); /* futures may hold the rest for long */
+        tine__inbox_close_fd(&pool->inbox); /* futures may keep the rest for long */
     }
     tine__api_unref(pool);
 }

@@ -1,4 +1,4 @@
-/* References: of pools, which their futures hold, and of futures, which their tasks hold. */
+/* References to pools and futures. */
 #include "api/api.h"
 #include "base/sys.h"
 
@@ -9,7 +9,8 @@ void tine__api_ref(struct tine_pool *pool) {
 void tine__api_unref(struct tine_pool *pool) {
     if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (!tine__pool_is_forked(pool->core)) { /* there they may be in use by a thread that is not */
+    /* In a forked child a thread that does not exist there may hold them. */
+    if (!tine__pool_is_forked(pool->core)) {
         pthread_cond_destroy(&pool->quiet);
         pthread_mutex_destroy(&pool->lock);
     }
@@ -26,7 +27,7 @@ tine_future *tine_future_ref(tine_future *f) {
     return f;
 }
 
-/* It is about to be held by its task alone: nobody can read what that emits. */
+/* The future is about to be held only by its task: nobody can read its events any more. */
 static void forsake_events(struct tine_future *f) {
     if (outcome_settled(&f->outcome) || tine__pool_is_forked(f->pool->core))
         return;
@@ -41,7 +42,7 @@ void tine_future_free(tine_future *f) {
     if (!f)
         return;
     unsigned refs = atomic_load(&f->refs);
-    do /* of several threads the last one before the task's, whichever that is */
+    do /* the last thread before the task's reference, whichever it is, drops the events */
         if (refs == 2)
             forsake_events(f);
     while (!atomic_compare_exchange_strong(&f->refs, &refs, refs - 1));

@@ -1,4 +1,4 @@
-/* From what struct tine_task and tine_options say of how a task is to be run to struct settings. */
+/* Translating the settings in tine_task and tine_options to struct settings. */
 #include <string.h>
 #include "api/api.h"
 #include "base/clock.h"
@@ -28,7 +28,7 @@ static void read_retry(const tine_retry *from, struct retry *to) {
         to->jitter = from->jitter;
 }
 
-/* What both structs have; 0 (of `grace`: less) and NULL say nothing. */
+/* The settings that both structs have. 0 (grace: negative) and NULL: not set. */
 struct said {
     double timeout, deadline, grace, cpu;
     int64_t priority;
@@ -96,7 +96,7 @@ static int change(const struct settings *from, const struct said *said, struct s
     return 0;
 }
 
-/* Both structs have these fields, under these names. */
+/* Both structs name these fields alike. */
 #define SAID(from, limit) \
     { \
         .timeout = (from)->limit, .deadline = (from)->deadline, .grace = (from)->grace, \

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define LARGEST 4096 /* more is no size but rubbish */
+#define LARGEST 4096 /* a larger size is not plausible */
 
 bool tine__struct_read(void *ours, size_t size, const void *given, size_t least) {
     size_t theirs;
@@ -10,7 +10,7 @@ bool tine__struct_read(void *ours, size_t size, const void *given, size_t least)
     if (theirs < least || theirs > LARGEST)
         return false;
     for (size_t i = size; i < theirs; i++)
-        if (((const char *)given)[i]) /* something newer than us */
+        if (((const char *)given)[i]) /* a field that this version does not know is set */
             return false;
     memcpy(ours, given, theirs < size ? theirs : size);
     return true;

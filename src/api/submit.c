@@ -1,4 +1,4 @@
-/* tine_submit: from a description of a task to an item in the pool's hands. */
+/* tine_submit: from a tine_task to a submitted item. */
 #include <string.h>
 #include "api/api.h"
 #include "msg/errand.h"
@@ -10,10 +10,10 @@
 #include "base/why.h"
 #include "msg/extra.h"
 
-#define ROOM 4096 /* bytes of a call that are encoded on the stack */
+#define ROOM 4096 /* encoded bytes of a call that fit on the stack */
 
 static bool read_task(tine_task *out, const tine_task *given) {
-    size_t least = STRUCT_UPTO(tine_task, done_arg); /* 0.1.0 */
+    size_t least = STRUCT_UPTO(tine_task, done_arg); /* the size in version 0.1.0 */
     *out = (tine_task)TINE_TASK_INIT;
     if (!given)
         return tine__refuse("the task is NULL");
@@ -57,7 +57,7 @@ struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *ta
     return f;
 }
 
-/* What labels say of the task, here and in its worker: held by the call and by the future. */
+/* Store the function's name for labels, here and in the worker. The call and the future hold it. */
 static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task *task) {
     static const char *const names[] = {[TINE_SOURCE] = "source", [TINE_ENCODED] = "function"};
     char name[128];
@@ -79,7 +79,8 @@ static int name_task(struct tine_future *f, struct call_buf *cb, const tine_task
     return tine__store_hold(&cb->refs, f->origin);
 }
 
-/* What comes before the function: of an errand, which is `everywhere`, a head that the pool fills in. */
+/* Append what precedes the function segment: for an errand (`everywhere`) a head, which the pool
+** fills in. */
 static int encode_head(struct call_buf *cb, const struct tine_future *f, bool everywhere) {
     if (everywhere)
         return buf_append(&cb->b, &(struct errand_head){.function = 0}, sizeof(struct errand_head));
@@ -89,7 +90,7 @@ static int encode_head(struct call_buf *cb, const struct tine_future *f, bool ev
     return err || !f->label ? err : buf_append(&cb->b, f->label, f->item.name.label_len);
 }
 
-/* *function: the bytes of the function segment. */
+/* Encode the call; *function is the length of its function segment. */
 static int encode(struct call_buf *cb, const struct tine_future *f, const tine_task *task,
                   bool everywhere, uint32_t *function) {
     int err = encode_head(cb, f, everywhere);
@@ -131,10 +132,10 @@ static int submit(tine_pool *pool, const tine_task *given, tine_future **out, bo
     struct tine_future *f = tine__api_future(pool, &task);
     if (!f)
         return TINE_ENOMEM;
-    f->item.task.mute = !out && !task.done; /* nobody can read what it emits */
+    f->item.task.mute = !out && !task.done; /* nobody can read its events */
     err = send_out(pool, f, &task, everywhere);
     if (err)
-        tine_future_free(f); /* there is no task that holds it */
+        tine_future_free(f); /* no task holds it */
     if (err || !out)
         tine_future_free(f);
     else

@@ -1,4 +1,4 @@
-/* Texts for people: of the errors that tasks and initializers have raised, where Lua is not there to make them. */
+/* Texts of errors that tasks and initializers have raised, made without Lua. */
 #include <stdio.h>
 #include <string.h>
 #include <msgpack.h>
@@ -20,16 +20,16 @@ static char *join(const char *a, const char *b) {
     return text;
 }
 
-/* A float as Lua writes it. */
+/* A float as Lua prints it. */
 static char *float_text(double value) {
     char text[64];
     snprintf(text, sizeof text, "%.14g", value);
-    if (text[strspn(text, "-0123456789")] == '\0') /* it looks like an integer */
+    if (text[strspn(text, "-0123456789")] == '\0') /* it would look like an integer */
         strcat(text, ".0");
     return tine__text_copy(text);
 }
 
-/* An error value as text, where Lua is not there to ask its __tostring. */
+/* An error value as text, as far as that is possible without Lua and its __tostring. */
 static char *value_text(const msgpack_object *value) {
     char number[64] = "";
     switch (value->type) {
@@ -55,10 +55,10 @@ const void *tine__api_body(const char *segment, size_t whole, size_t *length) {
     return whole < SEGMENT_HEAD ? NULL : segment + SEGMENT_HEAD;
 }
 
-/* What [error, traceback, text of the error] has. */
+/* Parts of the array [error, traceback, text of the error]. */
 enum part { PART_ERROR, PART_TRACEBACK, PART_TEXT };
 
-/* Such a part of a result segment as text; NULL: not there, or out of memory. */
+/* A part of such a result segment as text. NULL: it is missing, or no memory. */
 static char *error_part(const char *segment, size_t whole, enum part index) {
     size_t length = 0;
     const void *bytes = segment ? tine__api_body(segment, whole, &length) : NULL;
@@ -76,7 +76,7 @@ static char *error_part(const char *segment, size_t whole, enum part index) {
     return text;
 }
 
-/* What the worker's __tostring said, where it was asked, else what can be said here. */
+/* What the worker's __tostring returned, or else what can be said without it. */
 char *tine__api_error_text(const char *segment, size_t whole) {
     char *text = error_part(segment, whole, PART_TEXT);
     return text ? text : error_part(segment, whole, PART_ERROR);

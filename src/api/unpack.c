@@ -1,21 +1,22 @@
-/* Results, which are msgpack, for programs without a library for it. The bytes may be anything. */
+/* Reading results from msgpack, for programs without a msgpack library. The bytes are not
+** trusted. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include "tine.h"
 
-/* What a first byte says: the type of the value, how many bytes of a number follow, what that number is. */
+/* What a first byte determines: the type of the value, and the number or length that follows. */
 enum form { FORM_NONE, FORM_UNSIGNED, FORM_SIGNED, FORM_FLOAT, FORM_LENGTH };
 
 struct head {
     enum tine_type type;
     enum form form;
     unsigned bytes;
-    bool known; /* else it is no msgpack */
+    bool known; /* false: not valid in msgpack */
 };
 
 static const struct head heads[0x20] = {
-    /* from 0xc0 on */
+    /* for first bytes from 0xc0 on */
     [0x00] = {TINE_NIL, FORM_NONE, 0, true},
     [0x02] = {TINE_BOOLEAN, FORM_NONE, 0, true},
     [0x03] = {TINE_BOOLEAN, FORM_NONE, 0, true},
@@ -55,7 +56,7 @@ static void set_integer(tine_value *v, int64_t n) {
     v->number = (double)n;
 }
 
-/* A value that is in its first byte, or whose length is. False: others follow that say more. */
+/* Read a value that is, or whose length is, in its first byte. False: more bytes follow. */
 static bool read_short(unsigned char c, tine_value *v) {
     if (c <= 0x7f || c >= 0xe0)
         return set_integer(v, (int8_t)c), true;
@@ -66,7 +67,7 @@ static bool read_short(unsigned char c, tine_value *v) {
     return true;
 }
 
-/* So many bytes, the highest first. */
+/* An integer of `n` bytes in big-endian order. */
 static uint64_t number_at(const unsigned char *at, unsigned n) {
     uint64_t number = 0;
     for (unsigned i = 0; i < n; i++)
@@ -104,7 +105,8 @@ static void set_number(tine_value *v, const struct head *h, uint64_t number) {
         v->length = (size_t)number;
 }
 
-/* Read the head at `at`, of which there are `left` bytes. The bytes it takes; 0: it is none, or cut off. */
+/* Read the head at `at`, where `left` bytes are left. Returns its length; 0: it is invalid or cut
+** off. */
 static size_t read_head(const unsigned char *at, size_t left, tine_value *v) {
     *v = (tine_value){0};
     if (read_short(*at, v))
@@ -135,7 +137,7 @@ int tine_unpack_next(tine_unpack *u, tine_value *v) {
         return 0;
     const unsigned char *at = u->at;
     size_t size = read_head(at, u->left, v), left = u->left - size;
-    size_t least = v->type == TINE_MAP ? 2 : 1; /* bytes that each of its parts takes */
+    size_t least = v->type == TINE_MAP ? 2 : 1; /* shortest possible item, in bytes */
     if (size == 0 || v->length > left / least)
         return TINE_EINVALID;
     if (v->type == TINE_STRING || v->type == TINE_EXTENSION) {
@@ -147,7 +149,7 @@ int tine_unpack_next(tine_unpack *u, tine_value *v) {
     return 1;
 }
 
-/* How many values are in it. */
+/* The number of values directly inside the value. */
 static size_t parts_of(const tine_value *v) {
     return v->type == TINE_ARRAY ? v->length : v->type == TINE_MAP ? 2 * v->length : 0;
 }
@@ -158,7 +160,8 @@ int tine_unpack_skip(tine_unpack *u) {
     int r = u ? tine_unpack_next(&ahead, &v) : TINE_EARG;
     if (r != 1)
         return r;
-    /* how many are to come: each is there with a byte at least, so the count cannot be too large */
+    /* `open` is the number of values to come. It cannot overflow: each was checked to need a
+    ** byte. */
     for (size_t open = parts_of(&v); open > 0; open--) {
         if (tine_unpack_next(&ahead, &v) != 1)
             return TINE_EINVALID;
