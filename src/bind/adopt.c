@@ -1,10 +1,10 @@
-/* Pools and futures of the C library in the hands of scripts (include/tine_lua.h).
+/* Pools and futures of the C library as Lua values (include/tine_lua.h).
 **
-** A pool of the program gets a core like any other, with an inbox of its own in the same struct pool; only
-** that its end is the program's. A future of the program is an ordinary one whose item follows the other's
-** (pool/follow.c), and the other way round: what a script has submitted there is given to the program as a
-** tine_future that follows it. The two know each other by a *handle*, a userdata in the future's extras that holds
-** the tine_future.
+** A pool of the program gets a core like any other, with an inbox of its own in the same struct
+** pool, but its end is up to the program. A future of the program becomes an ordinary future whose
+** item follows the program's item (pool/follow.c). In the other direction, the future of a task
+** that a script submitted is given to the program as a tine_future that follows it. The link
+** between the two is a *handle*, a userdata in the future's extras that holds the tine_future.
 */
 #include <string.h>
 #include "api/api.h"
@@ -27,7 +27,7 @@ static struct core *find_core(struct state *S, const struct tine_pool *program) 
     return NULL;
 }
 
-/* Push a pool userdata for the program's pool, which has none in this state. */
+/* Push a pool userdata for a pool of the program that has none in this state yet. */
 static void adopt(lua_State *L, struct state *S, struct tine_pool *program) {
     struct core *c = tine__core_push(L);
     int core = lua_gettop(L);
@@ -42,7 +42,7 @@ static void adopt(lua_State *L, struct state *S, struct tine_pool *program) {
     lua_pushstring(L, program->name);
     lua_setfield(L, -2, "name");
     tine__core_equip(L, c, core, core + 1, true);
-    lua_pushvalue(L, core - 1); /* the same one whenever it is pushed */
+    lua_pushvalue(L, core - 1); /* push the same userdata every time */
     lua_setiuservalue(L, core, CORE_HANDLE);
     tine__core_start(S, c, program->workers);
     lua_settop(L, core - 1);
@@ -91,7 +91,7 @@ int tine__handle_gc(lua_State *L) {
     return 0;
 }
 
-/* Push a handle that is still empty. */
+/* Push an empty handle. */
 static tine_future **push_handle(lua_State *L) {
     tine_future **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = NULL;
@@ -100,7 +100,7 @@ static tine_future **push_handle(lua_State *L) {
     return handle;
 }
 
-/* The handle on top (popped) is that of the future at `idx`. */
+/* Make the handle on top (popped) that of the future at `idx`. */
 static void set_handle(lua_State *L, struct future *f, int idx) {
     tine_future *const *handle = lua_touserdata(L, -1);
     tine__extras_push(L, f, idx);
@@ -124,7 +124,7 @@ static void push_label(lua_State *L, tine_future *given) {
     luaL_pushresultsize(&b, n);
 }
 
-/* The future at `idx` has ended as the program's has. */
+/* Give the future at `idx` the outcome of the program's future, which has ended. */
 static void settle(lua_State *L, struct future *f, int idx, const struct tine_future *given) {
     const struct outcome *from = &given->outcome;
     struct outcome empty = {0};
@@ -140,7 +140,7 @@ static void settle(lua_State *L, struct future *f, int idx, const struct tine_fu
         tine__extras_set_printed(L, f, idx, item_printed(&given->item));
 }
 
-/* Push a new future, of the pool at `pool`, that follows the program's. */
+/* Push a new future, of the pool at `pool`, that follows the program's future. */
 static void push_follower(lua_State *L, int pool, tine_future *given) {
     struct view *v = lua_touserdata(L, pool);
     struct future *f = tine__future_new(L, v, pool);
@@ -172,9 +172,9 @@ int tine__program_push_future(lua_State *L) {
     return 1;
 }
 
-/* --- futures for the program --- */
+/* --- futures of scripts, for the program --- */
 
-/* The future at 1, which a script has submitted, gets a handle: pushed. */
+/* Make and push a handle for the future at 1, which a script has submitted. */
 static void make_handle(lua_State *L, struct future *f) {
     const char *label = tine__future_label(L, f, 1);
     tine_future **handle = push_handle(L);
@@ -209,9 +209,9 @@ int tine__program_future_of(lua_State *L) {
     return 1;
 }
 
-/* --- for the program --- */
+/* --- the C functions --- */
 
-/* Call one of the above with the value on top, which its result replaces. */
+/* Call one of the functions above with the value on top, which is replaced by the result. */
 static void call(lua_State *L, enum kept which) {
     int arg = lua_gettop(L);
     luaL_checkstack(L, 10, "tine");

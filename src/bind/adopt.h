@@ -1,4 +1,4 @@
-/* Pools and futures of the C library, as Lua sees them. */
+/* Pools and futures of the C library as Lua values (adopt.c). Lua functions, kept in the state. */
 #ifndef TINE_BIND_ADOPT_H
 #define TINE_BIND_ADOPT_H
 

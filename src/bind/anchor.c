@@ -6,7 +6,7 @@
 COLD static void make_room(lua_State *L, struct state *S) {
     uint32_t room = S->room ? 2 * S->room : 64;
     uint32_t *free = lua_newuserdatauv(L, room * sizeof *free, 0);
-    if (room <= S->room) { /* a finalizer came here too */
+    if (room <= S->room) { /* a finalizer has made room meanwhile */
         lua_pop(L, 1);
         return;
     }
@@ -58,13 +58,13 @@ void tine__anchor_weaken(lua_State *L, struct anchor *a, int idx) {
     lua_rawseti(L, -2, a->slot);
     lua_pop(L, 1);
     if (!a->slot || a->weak)
-        return; /* finalizers have run, and came here */
+        return; /* finalizers have released or weakened it meanwhile */
     a->weak = true;
     lua_pushnil(L);
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);
 }
 
-/* Items that were released meanwhile have waited for this. */
+/* Items that were released meanwhile were put aside (state.limbo): they are news again. */
 void tine__anchor_strengthen(lua_State *L, struct anchor *a, int idx) {
     struct state *S = state_of(L);
     struct list *node;

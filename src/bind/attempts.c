@@ -1,4 +1,5 @@
-/* When and where tasks have run, the attempts that failed, and the question whether there is to be another one. */
+/* future:times(), future:attempts(), and asking `retry.when` whether a task is to be tried
+** again. */
 #include "bind/attempts.h"
 #include "bind/box.h"
 #include "bind/callbacks.h"
@@ -11,7 +12,7 @@
 #include "bind/workers.h"
 #include "msg/label.h"
 
-/* --- what is kept --- */
+/* --- keeping attempts --- */
 
 #define METATABLE "tine.attempts"
 
@@ -22,7 +23,7 @@ static int attempts_gc(lua_State *L) {
     return 0;
 }
 
-/* Push a place for a list of attempts, which is freed with it. */
+/* Push a userdata that will own a list of attempts. */
 static struct attempts **push_place(lua_State *L) {
     struct attempts **place = lua_newuserdatauv(L, sizeof *place, 0);
     *place = NULL;
@@ -37,7 +38,7 @@ static struct attempts **push_place(lua_State *L) {
 bool tine__keep_attempts(lua_State *L, struct future *f, int idx) {
     struct attempts **place = push_place(L);
     tine__extras_push(L, f, idx);
-    if (f->done) /* making room has run finalizers, and these came here */
+    if (f->done) /* a finalizer that ran meanwhile has taken the item back */
         return false;
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "attempts");
@@ -48,7 +49,8 @@ bool tine__keep_attempts(lua_State *L, struct future *f, int idx) {
     return true;
 }
 
-/* Push what keeps the failed attempts of the future at `idx`, as of now; *times: of the last one. */
+/* Push a userdata that owns the failed attempts of the future at `idx` so far, or nil; *times are
+** those of the last attempt. */
 static struct attempts *look(lua_State *L, struct future *f, int idx, struct task_times *times) {
     *times = f->times;
     if (!f->done && f->anchor.item && f->core->p) {
@@ -77,7 +79,7 @@ static void set_integer(lua_State *L, const char *name, lua_Integer n) {
     lua_setfield(L, -2, name);
 }
 
-/* Which worker it was, and where, of the task that this future is of. */
+/* Set fields `worker` and `host` of an attempt. */
 static void set_place(lua_State *L, const struct core *c, const struct task_times *t) {
     set_integer(L, "worker", c->here ? 0 : t->worker);
     if (!c->far)
@@ -90,7 +92,7 @@ static void set_place(lua_State *L, const struct core *c, const struct task_time
 static struct future *check_task(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     lua_settop(L, 1);
-    if (f->core && !f->done) /* take in what has ended */
+    if (f->core && !f->done) /* take in results */
         tine__reap(L);
     return f;
 }
@@ -101,7 +103,8 @@ int tine__future_times(lua_State *L) {
     struct task_times t = {0};
     const struct attempts *before = f->core ? look(L, f, 1, &t) : NULL;
     uint64_t ended = f->done ? t.ended : 0;
-    if (!t.started && before && before->n > 0) /* it waits for the next one, or there was none */
+    if (!t.started && before && before->n > 0) /* it waits for its next attempt, or was ended while
+                                               ** waiting */
         t = before->list[before->n - 1].times;
     lua_createtable(L, 0, 5);
     if (f->times.submitted || t.submitted)
@@ -115,7 +118,7 @@ int tine__future_times(lua_State *L) {
     return 1;
 }
 
-/* Push one; its error, or nil, is on top. */
+/* Push a table for an attempt, whose error, or nil, is on top (popped). */
 static void push_attempt(lua_State *L, const struct core *c, const struct task_times *t) {
     lua_createtable(L, 0, 6);
     lua_insert(L, -2);
@@ -126,18 +129,18 @@ static void push_attempt(lua_State *L, const struct core *c, const struct task_t
     set_seconds(L, "seconds", t->ended - t->started);
 }
 
-/* Push what an attempt failed with; the outcome stays as it is. */
+/* Push the error that an attempt failed with. The outcome stays unchanged. */
 static void push_failure(lua_State *L, struct core *c, const struct outcome *error,
                          const struct task_name *name) {
     struct outcome empty = {0};
     struct outcome *copy = tine__box(L, &empty);
     tine__outcome_share(copy, error);
     tine__failure_push(L, c, copy, name, 0);
-    lua_pop(L, 1); /* the traceback */
+    lua_pop(L, 1); /* of the traceback */
     lua_remove(L, -2);
 }
 
-/* Push what the future at 1, which is done, ended with: an error, or nil. */
+/* Push the error that the future at 1, which is done, ended with, or nil. */
 static void push_end(lua_State *L, struct future *f) {
     tine__future_decode(L, f, 1);
     if (f->cache == CACHE_ERROR) {
@@ -173,14 +176,14 @@ int tine__future_attempts(lua_State *L) {
     return 1;
 }
 
-/* --- asking --- */
+/* --- asking `when` --- */
 
 void tine__ask_later(struct state *S, struct item *item) {
     list_push(&S->questions, &item_rare(item)->question);
     tine__due_changed(S);
 }
 
-/* Push the function, what it is asked about is at `idx`; the core and the name of that. */
+/* Push the function `when` of the future or chunk at `idx`; returns its core and sets its name. */
 static struct core *push_when(lua_State *L, struct anchor *a, int idx, struct task_name *name) {
     if (a->kind == ANCHOR_CHUNK)
         return tine__chunk_when(L, idx, name);
@@ -192,8 +195,8 @@ static struct core *push_when(lua_State *L, struct anchor *a, int idx, struct ta
     return f->core;
 }
 
-/* Call the function at `when` with the error on top (popped), which the attempt of this number failed with: the status, and
-** what it has given, or raised, on top. */
+/* Call the function at `when` with the error on top (popped) of attempt number `attempt`. Returns
+** the status, with the function's result or error on top. */
 static int call_when(lua_State *L, int when, uint32_t attempt) {
     struct state *S = state_of(L);
     push_kept(L, KEPT_HANDLER);
@@ -210,8 +213,9 @@ static int call_when(lua_State *L, int when, uint32_t attempt) {
     return status;
 }
 
-/* Push the function and the error that it is asked about. Making room for them may fail: then it is asked later. It may run
-** finalizers, too, in which it was asked, or is no more: false, and true only if it was taken out of what is to be asked. */
+/* Push the function and the error that it is asked about, and take the question from the list. An
+** error of memory leaves it in the list. Finalizers that run here may have asked or settled the
+** question: returns true only if it was taken and is still open. */
 static bool take_question(lua_State *L, struct item *item, struct core **core, uint32_t *attempt) {
     struct state *S = state_of(L);
     struct anchor *a = item->owner;
@@ -237,7 +241,7 @@ static bool take_question(lua_State *L, struct item *item, struct core **core, u
     return open;
 }
 
-/* One that was asked may be over, and its item another's, when the function has returned. */
+/* When the function has returned, the task may be over and its item reused. */
 static void ask(lua_State *L, struct item *item) {
     struct anchor *a = item->owner;
     struct core *c;
@@ -247,7 +251,8 @@ static void ask(lua_State *L, struct item *item) {
         return;
     int status = call_when(L, idx + 1, attempt);
     bool again = status == LUA_OK && lua_toboolean(L, -1);
-    if (a->item == item && c->p) /* first: what follows may raise, or wait for it */
+    if (a->item == item && c->p) /* answered first, since what follows may raise, or wait for the
+                                 ** task */
         tine__item_answer(c->p, item, again);
     if (status == LUA_OK)
         return;

@@ -1,4 +1,4 @@
-/* Waiting: the one place in which a Lua thread stands still. */
+/* Waiting: the only place where a Lua thread blocks. */
 #include <errno.h>
 #include "base/clock.h"
 #include "base/hot.h"
@@ -14,7 +14,7 @@
 
 /* --- times --- */
 
-/* A number of seconds as ns. */
+/* Seconds as ns; raises argument errors. */
 static uint64_t check_seconds(lua_State *L, int arg) {
     lua_Number s = luaL_checknumber(L, arg);
     luaL_argcheck(L, s == s, arg, "a time cannot be NaN");
@@ -29,8 +29,9 @@ HOT uint64_t tine__check_deadline(lua_State *L, int arg) {
 
 /* --- interrupts --- */
 
-/* lua.c answers SIGINT by setting a hook in the main coroutine, which raises at the next instruction
-** there. While another coroutine waits, that would be after the wait: so take the hook over. */
+/* On SIGINT, lua.c sets a hook in the main coroutine, which raises at that coroutine's next
+** instruction. While another coroutine waits, that would come only after the wait, so move the hook
+** to it. */
 static void adopt_hook(lua_State *L) {
     const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
     lua_State *from = state_of(L)->main;
@@ -46,7 +47,7 @@ static int nothing(lua_State *L) {
     return 0;
 }
 
-/* Call something, so that a hook that a signal handler has set is run. */
+/* Call a function, so that a hook that a signal handler has set is run. */
 static int run_hook(lua_State *L) {
     adopt_hook(L);
     if (!lua_gethook(L))
@@ -58,11 +59,11 @@ static int run_hook(lua_State *L) {
 struct nap {
     lua_State *L;
     struct state *S;
-    uint64_t changes; /* S->changes when what is waited for was looked at last */
-    int status;       /* with an error, its value is on the stack */
+    uint64_t changes; /* S->changes when the aim was last checked */
+    int status;       /* if not LUA_OK, the error value is on the stack */
 };
 
-/* The hook may wait itself, and take what we wait for. */
+/* The hook may wait itself, and take in what is awaited here. */
 static bool before_sleep(void *arg) {
     struct nap *nap = arg;
     nap->status = run_hook(nap->L);
@@ -71,14 +72,15 @@ static bool before_sleep(void *arg) {
 
 /* --- waiting --- */
 
-/* Do all tasks of ours that are there wait for what nobody is under way to give: a future that is made by hand, which nobody
-** can set while we stand here, or the answer of a function `when` that we stand in? */
+/* Do all tasks of this state in the pool wait for something that nobody can provide now: a manual
+** future, which nobody can complete while this thread waits, or the answer of a function `when`
+** that waits here? */
 static bool is_stuck(const struct state *S, const struct core *c) {
     return (S->promised > 0 || S->asking > 0) && tine__pool_is_stuck(c->p) &&
            !inbox_has_news(&c->inbox);
 }
 
-/* Can nothing that is under way ever meet the aim? */
+/* Can nothing that is in flight ever meet the aim? */
 static bool hopeless(const struct state *S, const struct aim *aim) {
     if (aim->any || (aim->core && !aim->core->joined && !is_stuck(S, aim->core)))
         return false;
@@ -90,7 +92,7 @@ static bool hopeless(const struct state *S, const struct aim *aim) {
     return list_empty(&S->news) && list_empty(&S->questions);
 }
 
-/* The inboxes of all pools in an array; a very long one goes on the Lua stack. */
+/* The inboxes of all pools in an array, `room` or for many pools a userdata. */
 static struct inbox **list_inboxes(lua_State *L, struct state *S, struct inbox **room,
                                    unsigned size) {
     struct inbox **inboxes = room;
@@ -102,21 +104,21 @@ static struct inbox **list_inboxes(lua_State *L, struct state *S, struct inbox *
     return inboxes;
 }
 
-/* News often come soon: those of the pools that have tasks of ours are looked for first, without a look at the others,
-** which there may be a thousand of. */
+/* Spin for news of the pools that have tasks of this state: these often come soon, and there may be
+** a thousand other pools. */
 static bool brief(struct state *S, uint64_t deadline, bool *spun) {
     struct inbox *few[8];
     unsigned n = 0;
     for (struct list *l = S->busy.next; l != &S->busy; l = l->next) {
         if (n == sizeof few / sizeof *few)
-            return false; /* all together, then */
+            return false; /* then all pools are waited for together */
         few[n++] = &LIST_ITEM(l, struct core, busy)->inbox;
     }
     *spun = n > 0 && n < S->ncores;
     return *spun && tine__wait_briefly(few, n, deadline);
 }
 
-/* Sleep until something happens; `changes`: as of when what is waited for was looked at last. */
+/* Sleep until something happens. `changes` is S->changes from when the aim was last checked. */
 static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadline) {
     struct inbox *room[32];
     struct nap n = {L, S, changes, LUA_OK};
@@ -127,7 +129,7 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
         return;
     luaL_checkstack(L, 4, "wait");
     struct inbox **inboxes = list_inboxes(L, S, room, sizeof room / sizeof *room);
-    if (S->changes == changes) { /* else making room has run finalizers that have taken something */
+    if (S->changes == changes) { /* else a finalizer that ran meanwhile has taken something in */
         int err = tine__wait(inboxes, count, deadline, &hook);
         if (n.status == LUA_OK && err == TINE_EAGAIN)
             n.status = run_hook(L);
@@ -137,10 +139,10 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
     lua_settop(L, top);
 }
 
-/* Take in what has ended, run what is due. */
+/* Take in results and run what is due. */
 static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
     tine__reap(L);
-    tine__gives_run(L); /* what is waited for may hang on them */
+    tine__gives_run(L); /* what is awaited may depend on these */
     if (S->depth >= NESTED_CALLBACKS)
         return;
     if (aim->quiet)
@@ -149,7 +151,7 @@ static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
         tine__callbacks_run(L);
 }
 
-/* --- tasks that stand, because nobody reads what they emit --- */
+/* --- tasks that stand, because nobody reads their events (pool/events.h) --- */
 
 bool tine__all_ends(const struct aim *aim, const struct anchor *a) {
     (void)aim;
@@ -167,7 +169,7 @@ static bool ends(const struct item *item, const void *arg) {
     return item->inbox == q->inbox && q->aim->ends(q->aim, item->owner);
 }
 
-/* Those go on that are waited for, or are in the way. */
+/* Loosen the tasks that stand and are awaited, or may delay those that are. */
 static void loosen(struct state *S, const struct aim *aim) {
     bool stand = false, hold = false;
     for (struct list *n = S->busy.next; aim->ends && n != &S->busy; n = n->next)
@@ -184,7 +186,7 @@ static void loosen(struct state *S, const struct aim *aim) {
     }
 }
 
-/* Nobody waits any more (or an outer wait will do it once more). */
+/* The wait is over. (An outer wait loosens again.) */
 static void tighten(struct state *S) {
     for (struct list *n = S->busy.next; n != &S->busy; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, busy);
@@ -202,9 +204,10 @@ static int never(lua_State *L, const struct state *S) {
     return tine__error(L, TINE_EINVALID, "this wait can never end: %s", why);
 }
 
-#define LOOK 5000000u /* ns from one look to the next */
+#define LOOK 5000000u /* ns between two checks */
 
-/* No signal tells a task inside the program that it is to end: it looks itself; when it is to do so next. */
+/* No signal reaches a task inside the program, so it checks itself whether it must end. Returns
+** when to check again. */
 static uint64_t heed(lua_State *L, uint64_t deadline) {
     tine__inner_heed(L);
     uint64_t next = tine__now() + LOOK;
@@ -235,19 +238,19 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
 
 /* --- the clock --- */
 
-/* tine.clock(): seconds that only go forward. */
+/* tine.clock(): seconds of a clock that never goes back. */
 int tine__clock(lua_State *L) {
     lua_pushnumber(L, (lua_Number)tine__now() / 1e9);
     return 1;
 }
 
-/* In a task that was asked to end, and has heard of it, there is no time to sleep. */
+/* A task that was asked to end, and has learned of it, sleeps no longer. */
 static bool stopping(const struct aim *aim) {
     lua_State *inside = aim->inside;
     return inside ? tine__inner_stopping(inside) : tine__ask_stopping();
 }
 
-/* tine.sleep(seconds): stand still, without a process; Ctrl-C ends it. Runs no callbacks. */
+/* tine.sleep(seconds): wait without running callbacks; Ctrl-C ends it. */
 int tine__sleep(lua_State *L) {
     bool inside = state_of(L)->inside;
     struct aim aim = {.met = stopping, .any = true, .quiet = true, .inside = inside ? L : NULL};

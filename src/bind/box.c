@@ -1,9 +1,10 @@
-/* Boxes: outcomes that futures hold on to, which Lua collects. */
+/* Boxes: outcomes owned by futures, with a __gc. */
 #include <stdlib.h>
 #include "bind/box.h"
 #include "bind/errors.h"
 
-/* It is in memory of its own: where the C stack is nearly used up Lua frees a userdata without having called its __gc. */
+/* Allocated apart from the userdata: when the C stack is nearly used up, Lua frees a userdata
+** without having called its __gc. */
 struct box {
     struct outcome outcome;
     struct list node; /* in state.boxes */

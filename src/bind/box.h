@@ -1,16 +1,16 @@
-/* Boxes: what an outcome holds beyond its own bytes, with a __gc. */
+/* Boxes: userdata with a __gc for outcomes that own memory, since futures have no __gc. */
 #ifndef TINE_BIND_BOX_H
 #define TINE_BIND_BOX_H
 
 #include "bind/state.h"
 #include "pool/outcome.h"
 
-/* Move what the outcome holds into a box (pushed): the outcome is then in the box alone. */
+/* Push a box and move the outcome *o into it. Raises memory errors. */
 struct outcome *tine__box(lua_State *L, struct outcome *o);
-/* The outcome in the box at `idx`; NULL: there is none, or it was finalized, before somebody whose own finalizer can
-** still ask. */
+/* The outcome in the box at `idx`. NULL: there is none, or the box was finalized before another
+** object whose finalizer still uses it. */
 struct outcome *tine__box_outcome(lua_State *L, int idx);
-/* The state is closed: what is in boxes goes. */
+/* The state is being closed: free the outcomes of all boxes. */
 void tine__boxes_empty(struct state *S);
 int tine__box_gc(lua_State *L);
 

@@ -1,8 +1,9 @@
-/* Done callbacks: run in the thread that owns the state, each once, in order.
+/* Done callbacks: each runs once, in order, in the thread that owns the state.
 **
-** A future that has ended and has callbacks stands in the queue of due ones until the last of them has
-** been taken. One is taken before it is called, so that a wait inside it goes on with the next. What it has emitted
-** before stands there, too, in its place.
+** A future that has ended and has callbacks stays in the queue of due entries until its last
+** callback was taken. A callback is taken before it is called, so that a wait inside it goes on
+** with the next one. A future or chunk with events is in the same queue, at the place of the
+** events.
 */
 #include <stdio.h>
 #include "bind/attempts.h"
@@ -16,7 +17,7 @@
 
 /* --- one call --- */
 
-/* Message handler: keeps the error as it is and the traceback aside. */
+/* Message handler: leaves the error unchanged and stores the traceback. */
 int tine__callback_handler(lua_State *L) {
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
     luaL_traceback(L, L, text, 1);
@@ -25,7 +26,7 @@ int tine__callback_handler(lua_State *L) {
     return 1;
 }
 
-/* Push the handler that the pool's user gave, or nil: the pool of the future or chunk at `idx`. */
+/* Push the on_callback_error of the pool of the future or chunk at `idx`, or nil. */
 static int push_reporter(lua_State *L, int idx) {
     const struct future *f = tine__to_future(L, idx);
     if (f && !f->core)
@@ -46,7 +47,7 @@ static int push_reporter(lua_State *L, int idx) {
 static void report_to_stderr(lua_State *L, int err, int traceback, const char *label) {
     const char *text = tine__text_push(L, err);
     const char *trace = lua_tostring(L, traceback);
-    if (trace && lua_type(L, err) == LUA_TSTRING) /* begins with the message */
+    if (trace && lua_type(L, err) == LUA_TSTRING) /* the traceback begins with the message */
         fprintf(stderr, "tine: error in a callback of %s: %s\n", label, trace);
     else
         fprintf(stderr, "tine: error in a callback of %s: %s\n%s\n", label, text,
@@ -94,7 +95,7 @@ int tine__callback_report(lua_State *L) {
     return report_default(L);
 }
 
-/* So many C calls inside each other a callback can make at least, or what reports its error. */
+/* A callback, or the report of its error, can make at least this many nested C calls. */
 #define ROOM_TO_CALL 8
 
 static int dive(lua_State *L) {
@@ -178,7 +179,7 @@ void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
     tine__extras_add(L, f, idx, "gives", fn);
 }
 
-/* Those of the future at `idx`, whose extras are on top. */
+/* Move the internal callbacks of the future at `idx`, whose extras are on top, into their queue. */
 static void gives_due(lua_State *L, int idx) {
     struct state *S = state_of(L);
     int extras = lua_gettop(L), list = extras + 1;
@@ -197,7 +198,7 @@ static void gives_due(lua_State *L, int idx) {
     lua_settop(L, extras);
 }
 
-/* The queue is at `queue`, its first pair above it: take it out. */
+/* Remove the first pair from the queue at `queue`. */
 static void leave_gives(lua_State *L, struct state *S, int queue) {
     for (int i = 0; i < 2; i++) {
         lua_pushnil(L);
@@ -247,7 +248,7 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx) {
     lua_pop(L, 2);
 }
 
-/* The queue is at the top of the stack: take its first entry out. */
+/* Remove the first entry of the queue, which is on top of the stack. */
 static void leave_queue(lua_State *L, struct state *S) {
     lua_pushnil(L);
     lua_rawseti(L, -2, S->due_first++);
@@ -258,8 +259,8 @@ static void leave_queue(lua_State *L, struct state *S) {
     }
 }
 
-/* The next callback of the future at `idx`: pushed; true when it is the last. The list holds what is
-** still to run, with its start in `next`. */
+/* Push the next callback of the future at `idx` and take it from the list, whose first entry is
+** numbered `next` in the extras. True: it was the last. */
 static bool take_callback(lua_State *L, int idx) {
     lua_getiuservalue(L, idx, FUTURE_EXTRAS);
     lua_getfield(L, -1, "callbacks");
@@ -282,8 +283,8 @@ static bool take_callback(lua_State *L, int idx) {
     return last;
 }
 
-/* What is first in the queue at `queue` is at queue + 1: a chunk, or a future that has emitted something. It is taken
-** out before it is told. */
+/* The first entry of the queue at `queue`, a chunk or a future with events, is at queue + 1.
+** Removes it before its callbacks are called. */
 static void run_events(lua_State *L, struct future *f, int queue) {
     lua_pushvalue(L, queue);
     leave_queue(L, state_of(L));
@@ -294,9 +295,9 @@ static void run_events(lua_State *L, struct future *f, int queue) {
         tine__chunk_hear(L, queue + 1);
 }
 
-/* The same, a future that is done: one callback of it. */
+/* The same for a future that is done: runs one of its callbacks. */
 static void run_callback(lua_State *L, struct future *f, int queue) {
-    if (take_callback(L, queue + 1)) { /* [queue + 2] callback, the last one */
+    if (take_callback(L, queue + 1)) { /* [queue + 2] is the last callback */
         f->due = false;
         lua_pushvalue(L, queue);
         leave_queue(L, state_of(L));

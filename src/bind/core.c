@@ -1,5 +1,4 @@
-/* A pool as its Lua state has it (struct core): whose it is, what its futures' metatable keeps for it, and how it is let
-** go. What its methods are: pool.c.
+/* Core: checks, the metatables of its futures, and its end. Methods of pools are in pool.c.
 */
 #include <string.h>
 #include "base/hot.h"
@@ -37,7 +36,8 @@ HOT struct view *tine__check_view(lua_State *L, int arg) {
     if (!v || v != *known || lua_type(L, arg) != LUA_TUSERDATA) {
         if (!v || !(has_metatable(L, arg, UP(UP_POOL)) || has_metatable(L, arg, UP(UP_VIEW))))
             luaL_typeerror(L, arg, "tine.pool");
-        *known = v->settings ? v : NULL; /* one that is finalized will not say when it goes */
+        /* A finalized view will not remove itself from the cache. */
+        *known = v->settings ? v : NULL;
     }
     tine__check_process(L, v->core);
     return v;
@@ -45,7 +45,7 @@ HOT struct view *tine__check_view(lua_State *L, int arg) {
 
 struct view *tine__check_live_view(lua_State *L, int arg) {
     struct view *v = tine__check_view(L, arg);
-    if (!v->settings) /* a finalizer of something that was made before it has it still */
+    if (!v->settings) /* a finalizer of an older object may still have it */
         tine__error(L, TINE_EINVALID, "this pool, or view of one, has been finalized");
     return v;
 }
@@ -76,7 +76,7 @@ void tine__core_push_meta(lua_State *L, const struct core *c) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, c);
 }
 
-/* In place of the metatable on top: the same without origins. */
+/* Replace the current metatable, which is on top, by a copy without origins. */
 static void renew_meta(lua_State *L, struct core *c) {
     lua_createtable(L, ORIGINS_TOGETHER / 4, 4);
     for (lua_pushnil(L); lua_next(L, -3);) {
@@ -100,7 +100,7 @@ const struct codec_origin *tine__core_origin(void *core, lua_State *L,
                                              const struct codec_origin *origin) {
     struct core *c = core;
     size_t name = strlen(origin->name) + 1, source = strlen(origin->source) + 1;
-    /* first: a finalizer that runs here may submit, too */
+    /* allocated first, because a finalizer that runs here may submit, too */
     struct codec_origin *o = lua_newuserdatauv(L, sizeof *o + name + source, 0);
     tine__core_push_meta(L, c);
     if (lua_isnil(L, -1))

@@ -1,4 +1,4 @@
-/* How a pool of the core becomes a pool of its Lua state. */
+/* Making a core, and giving it a pool. */
 #include <string.h>
 #include "base/buf.h"
 #include "bind/future.h"
@@ -26,7 +26,7 @@ struct core *tine__core_push(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, c);
     push_kept(L, KEPT_CORES);
     lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, c); /* also when opening fails: a moment only */
+    lua_rawsetp(L, -2, c); /* for a moment also if opening fails */
     lua_pop(L, 1);
     return c;
 }
@@ -43,9 +43,10 @@ void tine__core_start(struct state *S, struct core *c, unsigned workers) {
     S->changes++;
 }
 
-/* --- the store of its functions, as the codec sees it --- */
+/* --- the pool's store, as the codec uses it --- */
 
-/* While a call is encoded the pool may end, and so may the process be another: such a call goes nowhere. */
+/* NULL if the pool ended while a call is being encoded, or if this is a forked child: the call will
+** not be sent. */
 static struct store *store_of(const struct core *c) {
     struct pool *p = c->p ? c->p : c->held;
     return p && tine__core_is_ours(c) ? tine__pool_store(p) : NULL;
@@ -66,11 +67,11 @@ static void drop_function(void *core, const struct codec_stored *stored) {
 /* Calls are encoded into call buffers (struct room, struct map). */
 static int hold_function(void *core, struct buf *out, const struct codec_stored *stored) {
     struct call_buf *cb = (struct call_buf *)out;
-    (void)core; /* whose pool's memory stays until the encoding has ended */
+    (void)core; /* the memory of its pool stays until the encoding has ended */
     return tine__store_hold(&cb->refs, stored);
 }
 
-/* Of a shared value that is read here. */
+/* Code that the shared value which is being decoded refers to. */
 static bool get_stored(void *core, uint64_t id, struct codec_code *out) {
     const struct core *c = core;
     const struct codec_stored *found = c->reading ? tine__store_named(c->reading, id) : NULL;
@@ -96,7 +97,7 @@ void tine__core_equip(lua_State *L, struct core *c, int core, int arg, bool send
     lua_setiuservalue(L, core, CORE_ON_EXIT);
     lua_pushstring(L, tine__option_string(L, arg, "name", "tine"));
     lua_setiuservalue(L, core, CORE_NAME);
-    (void)tine__room_make(L, c, core); /* its preload may have failed by now */
+    (void)tine__room_make(L, c, core); /* the pool may have ended already, if its preload failed */
     tine__closer_renew(L);
     tine__sweep_later(L);
 }

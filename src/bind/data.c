@@ -1,11 +1,12 @@
-/* tine.buffer, tine.freeze, tine.thaw, tine.type: memory that all processes see. */
+/* tine.buffer, tine.freeze, tine.thaw, tine.type: memory that all processes share. */
 #include <errno.h>
 #include "base/why.h"
 #include "bind/data.h"
 #include "bind/errors.h"
 #include "data/data.h"
 
-/* The collector does not know how large what it could collect is, so it is told when much has been made. */
+/* The collector does not know how much memory its userdata stand for, so it is run after so many
+** bytes. */
 #define MUCH ((uint64_t)256 << 20)
 
 static void collect_after(lua_State *L, uint64_t bytes) {
@@ -34,7 +35,7 @@ int tine__data_buffer(lua_State *L) {
     luaL_argcheck(L, size >= 0, 1, "a size must not be negative");
     collect_after(L, (uint64_t)size);
     int err = tine__buffer_new(L, (uint64_t)size);
-    if (err) { /* others may be garbage */
+    if (err) { /* garbage may hold what was missing */
         lua_gc(L, LUA_GCCOLLECT);
         err = tine__buffer_new(L, (uint64_t)size);
     }
@@ -57,7 +58,7 @@ int tine__data_freeze(lua_State *L) {
     return 1;
 }
 
-/* tine.type(value): what type() says of what a view is of */
+/* tine.type(value): as type(), with "table" for views of frozen tables. */
 int tine__data_type(lua_State *L) {
     struct data_name name;
     luaL_checkany(L, 1);

@@ -1,4 +1,5 @@
-/* For programs that embed: worker states with the compiled-in modules, and functions as bytes. */
+/* For programs that embed Lua: worker states with the compiled-in modules, and functions as
+** bytes. */
 #include <pthread.h>
 #include "api/api.h"
 #include "base/buf.h"
@@ -16,7 +17,7 @@ static void dress(void) {
     tine__state_dress = tine__preload_worker;
 }
 
-/* Here and not below, because states of workers are made from what this floor has. */
+/* Defined here and not in src/api, because worker states need this folder's modules. */
 void tine__api_dress(void) {
     pthread_once(&once, dress);
 }
@@ -30,7 +31,7 @@ int tine_prepare(void) {
     return err;
 }
 
-/* --- a codec for what knows no pool of this state --- */
+/* --- a codec that belongs to no pool --- */
 
 static const char codec_key, owner_key;
 

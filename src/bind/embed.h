@@ -1,4 +1,4 @@
-/* What the files for embedding programs share (embed.c, adopt.c). */
+/* Shared by the files for embedding programs (embed.c, adopt.c). */
 #ifndef TINE_BIND_EMBED_H
 #define TINE_BIND_EMBED_H
 
@@ -7,7 +7,8 @@
 
 struct codec;
 
-/* The state's codec for what knows no pool of its own: code travels inline. Raises memory errors. */
+/* A codec of this Lua state that belongs to no pool: it encodes functions with their code inline.
+** Raises memory errors. */
 struct codec *tine__embed_codec(lua_State *L);
 /* Push a userdata that owns an empty buffer. Raises memory errors. */
 struct buf *tine__embed_buf(lua_State *L);

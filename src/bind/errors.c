@@ -1,4 +1,4 @@
-/* Error objects: what Lua sees of the codes and failures of the core. */
+/* Error objects: how Lua sees codes and failures. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ int tine__kind(lua_State *L) {
     return 1;
 }
 
-/* Push an error object; its message is the text on top of the stack, which is taken. */
+/* Push an error object; the text on top (popped) is its message. */
 static void make(lua_State *L, int code) {
     lua_createtable(L, 0, 4);
     lua_insert(L, -2);
@@ -123,7 +123,7 @@ static int tostring(lua_State *L) {
     return 1;
 }
 
-/* Its __tostring may raise, and its text is only wanted to go on with another error. */
+/* The value's __tostring may raise; the text is only needed for another error. */
 const char *tine__text_push(lua_State *L, int idx) {
     idx = lua_absindex(L, idx);
     lua_pushcfunction(L, tostring);
@@ -149,7 +149,7 @@ static int decode_cause(lua_State *L) {
     return tine__decode_values(L, c->codec, c->bytes, c->len);
 }
 
-/* Set `cause` and its traceback of the error object on top. */
+/* Set `cause` and `traceback` of the error object on top. */
 static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     struct cause cause = {c->codec, f->cause, f->cause_len};
     lua_pushcfunction(L, decode_cause);
@@ -160,7 +160,7 @@ static void set_cause(lua_State *L, struct core *c, const struct failure *f) {
     }
     lua_setfield(L, -3, "traceback");
     lua_setfield(L, -2, "cause");
-    /* a user who prints the message wants to read it there */
+    /* append the cause to the message, for users who only print that */
     int err = lua_gettop(L);
     lua_getfield(L, err, "message");
     lua_pushliteral(L, ": ");
@@ -191,7 +191,7 @@ static void set_status(lua_State *L, const struct failure *f) {
         set_integer(L, "errno", f->error);
 }
 
-/* The task that the worker was running, which need not be the one that fails. */
+/* The task that the worker was running; it need not be the one that fails. */
 static void set_culprit(lua_State *L, const struct failure *f) {
     lua_createtable(L, 0, 4);
     set_integer(L, "id", (lua_Integer)f->task);
@@ -229,7 +229,7 @@ void tine__error_failure(lua_State *L, struct core *c, int code, const struct fa
         set_cause(L, c, f);
 }
 
-/* Protected, so that the reason is given back whatever happens. */
+/* Called protected, so that the failure is freed in any case. */
 static int push_reason(lua_State *L) {
     struct failure *f = lua_touserdata(L, 2);
     tine__error_failure(L, lua_touserdata(L, 1), TINE_EBROKEN, f);
@@ -261,7 +261,7 @@ bool tine__is_interrupt(lua_State *L, int idx) {
     if (lua_type(L, idx) != LUA_TSTRING)
         return false;
     const char *s = lua_tolstring(L, idx, &len);
-    /* lua.c's message handler has put the traceback behind it before __close sees it */
+    /* lua.c's message handler appends a traceback before __close methods see the error */
     const char *traceback = strstr(s, "\nstack traceback:");
     if (traceback)
         len = (size_t)(traceback - s);

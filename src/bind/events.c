@@ -1,9 +1,12 @@
-/* Events of tasks, as scripts read them: future:events(), future:on_event(fn), the option on_event of maps.
+/* Events of tasks, as scripts read them: future:events(), future:on_event(fn), and option on_event
+** of maps.
 **
-** A future whose task has emitted something, or that somebody reads, has a *box* in its extras, which holds the events.
-** While the task runs, nothing but the table of anchors may hold the future; then nobody can read them, and a task that
-** stands for a reader would stand for ever. So as long as nobody would hear of its end either, the anchor of such a
-** future is weak, and the box, which dies with the future, drops the events and anchors it once more. (reap.c)
+** A future that has events, or whose events are read, has a *box* in its extras, which holds the
+** pool's struct events. While the task runs, only the table of anchors may hold the future; then
+** nobody can read its events, and if the task stands for want of a reader (pool/events.h) it would
+** stand for ever. So if nobody would notice the end of such a future either, its anchor is made
+** weak. When the future is collected, the box is finalized with it: that drops the events and
+** anchors the future again (see reap.c).
 */
 #include <string.h>
 #include "base/clock.h"
@@ -20,7 +23,7 @@ struct box { /* user value 1: the future */
     struct events *events;
 };
 
-/* Push the box of the future at `idx`; NULL and nothing: it has none. */
+/* Push the box of the future at `idx`. NULL, and nothing pushed: it has none. */
 static struct box *push_box(lua_State *L, struct future *f, int idx) {
     if (!f->boxed)
         return NULL;
@@ -30,7 +33,7 @@ static struct box *push_box(lua_State *L, struct future *f, int idx) {
     return lua_touserdata(L, -1);
 }
 
-/* The same, made if there is anything to be read, or may be. */
+/* The same, making the box if there are or may come events. NULL: it can have none. */
 static struct box *need_box(lua_State *L, struct future *f, int idx) {
     if (f->boxed || f->done || !f->core || !f->core->p)
         return push_box(L, f, idx);
@@ -42,7 +45,8 @@ static struct box *need_box(lua_State *L, struct future *f, int idx) {
     lua_setiuservalue(L, -2, 1);
     tine__extras_push(L, f, idx);
     lua_pushvalue(L, -2);
-    if (f->boxed || f->done) /* making room has run finalizers, and these came here */
+    if (f->boxed || f->done) /* a finalizer that ran meanwhile has made the box or ended the
+                             ** future */
         return lua_pop(L, 3), push_box(L, f, idx);
     lua_setfield(L, -2, "events");
     lua_pop(L, 1);
@@ -58,7 +62,7 @@ static void free_box(struct box *box) {
     box->events = NULL;
 }
 
-/* Everything that could read them goes with it. */
+/* The box is collected with everything that could read the events. */
 int tine__events_gc(lua_State *L) {
     struct box *box = lua_touserdata(L, 1);
     if (!box->events)
@@ -88,7 +92,8 @@ bool tine__events_keep(lua_State *L, struct future *f, int idx) {
 
 /* --- one event --- */
 
-/* Push the values of the next one; their number, or -1: there is none. An error object is raised. */
+/* Push the values of the next event and return their number; -1: there is none. If they cannot be
+** decoded, the error is raised. */
 static int take(lua_State *L, struct future *f, int idx, struct box *box) {
     struct outcome o;
     uint32_t k;
@@ -112,7 +117,7 @@ static int go_on(lua_State *L, int status, lua_KContext ctx) {
     return next_event(L);
 }
 
-/* What comes is looked for once before it is waited for, and so is a loop that could go on meanwhile. */
+/* Look for an event once more before waiting, or letting the loop wait, for it. */
 static int next_event(lua_State *L) {
     struct future *f = lua_touserdata(L, FUTURE_OF);
     struct box *box = lua_touserdata(L, BOX_OF);
@@ -133,7 +138,7 @@ static int next_event(lua_State *L) {
     return next_event(L);
 }
 
-/* The future at 1, if anybody hears what its task emits. */
+/* The future at 1; raises if its events cannot be read. */
 static struct future *check_heard(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     if (f->nested)
@@ -159,7 +164,7 @@ int tine__future_events(lua_State *L) {
     return 1;
 }
 
-/* --- waiting for one --- */
+/* --- waiting for an event --- */
 
 struct wanted {
     const struct future *future;
@@ -171,7 +176,8 @@ static bool event_met(const struct aim *aim) {
     return w->future->done || (w->box && w->box->events && tine__events_unread(w->box->events) > 0);
 }
 
-/* What it emits is read; but another task may be in its way. */
+/* The wait reads the events itself; but another task that stands may delay the one that emits
+** them. */
 static bool no_end(const struct aim *aim, const struct anchor *a) {
     (void)aim;
     (void)a;
@@ -183,7 +189,7 @@ static struct wanted wanted(lua_State *L) {
     return (struct wanted){f, push_box(L, f, 1)};
 }
 
-/* wait(future): until it has emitted something, or has ended. */
+/* wait(future): until it has an event, or has ended. */
 static int events_wait(lua_State *L) {
     struct wanted w = wanted(L);
     struct aim aim = {.met = event_met, .what = &w, .core = w.future->core, .ends = no_end};
@@ -191,7 +197,7 @@ static int events_wait(lua_State *L) {
     return 0;
 }
 
-/* peek(future): that would not wait. */
+/* peek(future): would `wait` return at once? */
 static int events_peek(lua_State *L) {
     struct wanted w = wanted(L);
     struct aim aim = {.what = &w};
@@ -199,7 +205,7 @@ static int events_peek(lua_State *L) {
     return 1;
 }
 
-/* awaited(future, whether): a coroutine of a loop waits for its end. */
+/* awaited(future, whether): a coroutine of a loop waits for the future's end, or no longer. */
 static int events_awaited(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     bool on = lua_toboolean(L, 2);
@@ -211,7 +217,7 @@ static int events_awaited(lua_State *L) {
     return 0;
 }
 
-/* on_await(function): what the iterator does when nothing is there. */
+/* on_await(function): set what the iterator calls to wait for an event. */
 static int events_on_await(lua_State *L) {
     lua_settop(L, 1);
     lua_setiuservalue(L, UP(UP_STATE), KEPT_AWAIT_EVENT);
@@ -225,8 +231,8 @@ const luaL_Reg tine__events_functions[] = {
 
 /* --- callbacks --- */
 
-/* Call the function on top (popped) with what is at `what` and the `n` values of an event, which are at `first`; errors go
-** where those of the future or chunk at `idx` go. */
+/* Call the function on top (popped) with the value at `what` and the `n` values of an event at
+** `first`. Errors are reported as those of callbacks of the future or chunk at `idx`. */
 static void call_one(lua_State *L, int idx, int what, int first, int n) {
     luaL_checkstack(L, n + 4, "too many values");
     lua_pushvalue(L, what);
@@ -235,7 +241,8 @@ static void call_one(lua_State *L, int idx, int what, int first, int n) {
     tine__callback_invoke(L, idx, n + 1);
 }
 
-/* The values of the outcome (freed); -1: they cannot be had, which has been told. */
+/* Push the values of the outcome, which is freed; -1: they cannot be decoded, which was
+** reported. */
 static int push_values(lua_State *L, struct core *c, struct outcome *o,
                        const struct task_name *name, uint32_t k, int idx) {
     int n = tine__values_push(L, c, o, name, k);
@@ -244,7 +251,7 @@ static int push_values(lua_State *L, struct core *c, struct outcome *o,
     return n;
 }
 
-/* Call all functions of the list at `list` that are there by now with one event. */
+/* Call the functions of the list at `list`, as it is now, with one event. */
 static void tell(lua_State *L, struct future *f, int idx, int list, struct outcome *o) {
     const struct task_name name = tine__future_name(L, f, idx);
     int top = lua_gettop(L), n = push_values(L, f->core, o, &name, 0, idx);
@@ -267,7 +274,7 @@ void tine__future_hear(lua_State *L, struct future *f, int idx) {
     uint64_t n = box && box->events ? tine__events_unread(box->events) : 0;
     tine__extras_push(L, f, idx);
     lua_getfield(L, -1, "listeners");
-    /* what comes meanwhile is due anew */
+    /* events that come meanwhile make the future due again */
     for (; n > 0 && box->events && tine__events_take(box->events, &o, &k); n--)
         tell(L, f, idx, lua_gettop(L), &o);
     lua_settop(L, top);
@@ -295,7 +302,7 @@ int tine__future_on_event(lua_State *L) {
         tine__reap(L);
     const struct box *box = need_box(L, f, 1);
     if (!box)
-        return 0; /* there never will be any */
+        return 0; /* there will be no events */
     tine__extras_add(L, f, 1, "listeners", 2);
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, 1);
@@ -307,7 +314,7 @@ int tine__future_on_event(lua_State *L) {
     return 0;
 }
 
-/* --- of maps --- */
+/* --- maps --- */
 
 void tine__events_call(lua_State *L, struct core *c, struct outcome *o,
                        const struct task_name *name, uint32_t k, int idx, int fn) {

@@ -1,18 +1,19 @@
-/* What tasks emit. */
+/* Events that tasks emit, as scripts read them (events.c). */
 #ifndef TINE_BIND_EVENTS_H
 #define TINE_BIND_EVENTS_H
 
 #include "bind/future.h"
 
-/* The future at `idx`, whose item has been released, has events that nobody has read: they are its own. False: it has been
-** dealt with meanwhile. */
+/* The item of the future at `idx` was released: keep its unread events with the future. False: a
+** finalizer that ran meanwhile has already taken the item back. */
 COLD bool tine__events_keep(lua_State *L, struct future *f, int idx);
-/* The task of the future at `idx` has emitted something. */
+/* The task of the future at `idx` has emitted an event: its callbacks become due, or if nobody can
+** ever hear of the future, its anchor becomes weak. */
 COLD void tine__future_heard(lua_State *L, struct future *f, int idx);
-/* Its callbacks for events are called, for those that are there. */
+/* Call the callbacks of the future at `idx` for the events that are there. */
 void tine__future_hear(lua_State *L, struct future *f, int idx);
-/* Call the function at `fn` with the event of task k of what has this name; errors go where those of what is at `idx` go. The
-** outcome is freed. */
+/* Call the function at `fn` with the event of task `k` of a chunk. Errors are reported as those of
+** callbacks of the value at `idx`. Frees the outcome. */
 void tine__events_call(lua_State *L, struct core *c, struct outcome *o,
                        const struct task_name *name, uint32_t k, int idx, int fn);
 int tine__future_events(lua_State *L);

@@ -9,7 +9,7 @@
 #include "msg/label.h"
 #include "msg/settings.h"
 
-/* Encode the call at 2 with `n` arguments behind room for its head. 0, or a code with the message pushed. */
+/* Encode the call at 2 with `n` arguments behind a head. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct core *c, struct draft *d, struct buf *b, int n,
                   uint32_t *function) {
     const struct errand_head head = {.function = 0};
@@ -65,11 +65,12 @@ int tine__everywhere(lua_State *L) {
     return tine__submitted(L, &d);
 }
 
-/* --- errors in later workers --- */
+/* --- errors in workers that nobody waits for --- */
 
-/* (future), upvalues beyond ours: error, traceback */
+/* Callback (future); two more upvalues: error, traceback. */
 static int report(lua_State *L) {
-    if (lua_type(L, lua_upvalueindex(UP_LAST + 1)) == LUA_TSTRING) /* as tracebacks made here do */
+    if (lua_type(L, lua_upvalueindex(UP_LAST + 1)) == LUA_TSTRING) /* tracebacks of callbacks begin
+                                                                   ** with the message */
         lua_pushfstring(L, "%s\n%s", lua_tostring(L, lua_upvalueindex(UP_LAST + 1)),
                         lua_tostring(L, lua_upvalueindex(UP_LAST + 2)));
     else
@@ -85,7 +86,7 @@ void tine__faults_due(lua_State *L, struct core *c) {
     uint64_t number;
     int top = lua_gettop(L);
     luaL_checkstack(L, 20, "faults");
-    /* first: the pool may be joined as soon as its last fault was taken */
+    /* fetched first: the pool may be joined as soon as its last fault was taken */
     tine__core_push_meta(L, c);
     if (!tine__inbox_next_fault(&c->inbox, &number, NULL, &error)) {
         lua_settop(L, top);

@@ -1,5 +1,6 @@
-/* Extras: what few futures have and most do not. In the user value FUTURE_EXTRAS, the simplest thing
-** that holds it: nothing, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=, events=, ...}.
+/* Extras: what few futures have. User value FUTURE_EXTRAS is the simplest value that can hold it:
+** nil, a label, one watch, or a table {label=, watches={...}, callbacks={...}, next=, events=,
+** ...}.
 */
 #include <assert.h>
 #include "bind/callbacks.h"
@@ -8,11 +9,11 @@
 #include "bind/watch.h"
 #include "msg/progress.h"
 
-/* Turn what there is into a table. Making room may run finalizers, which may have done so (one that takes in what has ended
-** keeps the attempts there): a table that is there is not replaced. */
+/* Turn the extras into a table. Allocating it may run finalizers that do the same (reaping keeps
+** attempts there): an existing table is not replaced. */
 static void make_table(lua_State *L, struct future *f, int idx) {
     lua_createtable(L, 0, 4);
-    lua_createtable(L, 1, 0); /* for a watch */
+    lua_createtable(L, 1, 0); /* the list for a watch */
     lua_getiuservalue(L, idx, FUTURE_EXTRAS);
     if (f->extras == EXTRA_TABLE) {
         lua_replace(L, -3);
@@ -41,7 +42,7 @@ void tine__extras_push(lua_State *L, struct future *f, int idx) {
         make_table(L, f, idx);
 }
 
-/* Push the list in this field of the table on top, made if there is none. */
+/* Push list `field` of the table on top, making it if needed. */
 static void push_list(lua_State *L, const char *field) {
     if (lua_getfield(L, -1, field) == LUA_TTABLE)
         return;
@@ -81,7 +82,7 @@ void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label) 
     f->extras = EXTRA_LABEL;
 }
 
-/* It may be that of the view that is kept for a chain. */
+/* The label may be that of a view, which is kept for a chain. */
 static const char *label_on_top(lua_State *L, size_t *len) {
     const struct view *v = lua_touserdata(L, -1);
     if (!v)
@@ -118,7 +119,7 @@ void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
     tine__extras_add(L, f, idx, "watches", watch);
 }
 
-/* Take the value at `what` out of the list on top. */
+/* Remove the value at `what` from the list on top. */
 static void remove_from_list(lua_State *L, int what) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1), kept = 0;
     for (lua_Integer i = 1; i <= n; i++) {
@@ -166,7 +167,8 @@ static void tell_watches(lua_State *L, struct future *f, int idx) {
 bool tine__extras_keep_progress(lua_State *L, struct future *f, int idx) {
     const struct progress *told = item_told(f->anchor.item);
     assert(told);
-    const struct progress said = *told; /* what follows may run finalizers: by these it may land */
+    /* Copied: a finalizer that runs below may take the item back. */
+    const struct progress said = *told;
     tine__extras_push(L, f, idx);
     lua_createtable(L, 3, 0);
     tine__progress_push(L, &said);
@@ -187,7 +189,7 @@ void tine__extras_set_printed(lua_State *L, struct future *f, int idx, const str
 bool tine__extras_keep_printed(lua_State *L, struct future *f, int idx) {
     tine__extras_push(L, f, idx);
     lua_pop(L, 1);
-    if (f->done) /* making the table has run finalizers, and these came here */
+    if (f->done) /* a finalizer that ran meanwhile has taken the item back */
         return false;
     const struct printed *printed = item_printed(f->anchor.item);
     assert(printed);

@@ -1,10 +1,10 @@
-/* Pools whose workers are on other machines: their options. */
+/* Options of pools with workers on other machines. */
 #include <string.h>
 #include "bind/hosts.h"
 #include "bind/options.h"
 #include "site/far/far.h"
 
-/* What is of this machine's workers only. */
+/* Options for workers of this machine. */
 static const char *const here_only[] = {"workers",
                                         "preload",
                                         "start_method",

@@ -1,12 +1,14 @@
-/* pool:fileno: a descriptor that is readable while dispatch has something to do.
+/* pool:fileno: a descriptor that is readable while pool:dispatch has something to do.
 **
-** That is so when the pool has news for us, or when callbacks are due already: results are taken in
-** also where no callbacks may run (in submit, in making an iterator). So it is an epoll descriptor
-** over two: the pool's own, and one that is readable while callbacks of the state are due. A loop that
-** serves the pool (loop.c) uses the second for more, and may add an alarm, a third.
+** That is when the pool has news for this state, and when callbacks are due already, since results
+** are taken in also where no callbacks may run (in submit, in making an iterator). So it is an
+** epoll descriptor for two others: the inbox's, and one that is readable while callbacks are due. A
+** loop that serves the pool (loop.c) also uses the second one for other purposes, and may add a
+** timer.
 **
-** It is closed when the pool has ended; but a loop that still watches a number that is somebody else's by then
-** would be confused for good. Where that may be so it stays, readable, until the loop lets it go.
+** It is closed when the pool has ended. But a loop that still watches its number would then watch
+** another file that gets this number. If that may be so, it stays open, and readable, until the
+** loop releases it.
 */
 #include <sys/epoll.h>
 #include "base/clock.h"
@@ -14,7 +16,7 @@
 #include "bind/fileno.h"
 #include "worker/root/root.h"
 
-/* In a forked child of the program. */
+/* Called in a forked child of the program. */
 static void close_all(void *core) {
     struct core *c = core;
     tine__close(&c->epoll);
@@ -102,7 +104,7 @@ int tine__core_alarm(struct core *c, uint64_t deadline) {
     if (c->epoll == -1 || (c->alarm == -1 && deadline == WAIT_FOREVER))
         return 0;
     int err = c->alarm == -1 ? open_alarm(c) : 0;
-    if (!err) /* 0 is no time: a deadline of long ago is the first ns */
+    if (!err) /* a timer of 0 is off, so a deadline of 0 becomes 1 ns */
         tine__fd_set_timer(c->alarm, deadline == WAIT_FOREVER ? 0 : deadline ? deadline : 1);
     return err;
 }

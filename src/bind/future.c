@@ -1,4 +1,4 @@
-/* Futures, of a pool and manual ones: what they are, how they stand, and what they ended with. Their methods:
+/* Futures of a pool and manual ones: their making, state and results. Their methods are in
 ** future_methods.c.
 */
 #include <string.h>
@@ -13,7 +13,7 @@
 
 /* --- making and checking --- */
 
-/* Push a future, still without its metatable. */
+/* Push a future without a metatable. */
 static struct future *new_future(lua_State *L, struct core *c) {
     struct future *f = lua_newuserdatauv(L, sizeof *f, FUTURE_LAST);
     memset(f, 0, sizeof *f);
@@ -22,7 +22,7 @@ static struct future *new_future(lua_State *L, struct core *c) {
     return f;
 }
 
-/* The view at `view` has a metatable that is not in use any more. */
+/* The metatable in the view at `view` is no longer current: replace it. */
 static void renew_view(lua_State *L, struct view *v, int view) {
     tine__core_push_meta(L, v->core);
     v->meta = lua_topointer(L, -1);
@@ -42,7 +42,7 @@ void tine__future_hold_origin(lua_State *L, struct core *c, int idx, const void 
     if (meta == c->meta)
         return;
     tine__core_push_meta(L, c);
-    if (lua_isnil(L, -1)) /* the pool has ended meanwhile, and was joined */
+    if (lua_isnil(L, -1)) /* the pool has ended meanwhile and was joined */
         lua_pop(L, 1);
     else
         lua_setmetatable(L, idx);
@@ -55,7 +55,7 @@ struct future *tine__future_new_manual(lua_State *L) {
     return f;
 }
 
-/* All that is in the metatable of manual futures, and at 1 the core. */
+/* A copy of the metatable of manual futures, with the core at 1. */
 void tine__future_push_meta(lua_State *L, int core) {
     lua_createtable(L, 1, 4);
     for (lua_pushnil(L); lua_next(L, UP(UP_FUTURE));) {
@@ -67,7 +67,7 @@ void tine__future_push_meta(lua_State *L, int core) {
     lua_rawseti(L, -2, 1);
 }
 
-static const char mark; /* its address is a key in all metatables of futures, and in no others */
+static const char mark; /* its address is a key in all metatables of futures, and only in them */
 
 void tine__future_mark_meta(lua_State *L, int meta) {
     lua_pushboolean(L, 1);
@@ -111,13 +111,13 @@ const char *tine__future_label(lua_State *L, struct future *f, int idx) {
     return tine__label_push(L, &name, 0);
 }
 
-/* --- how it stands --- */
+/* --- state --- */
 
 static bool manual_ended(const struct future *f) {
     return f->phase >= PHASE_CANCELLED;
 }
 
-/* Has it ended, whether or not this thread has been told? */
+/* Takes in results if it is not known to have ended. */
 bool tine__future_has_ended(struct future *f) {
     if (f->done)
         return true;
@@ -145,14 +145,14 @@ bool tine__future_is_running(struct future *f) {
 const char *tine__future_state(struct future *f) {
     if (tine__future_is_running(f))
         return "running";
-    if (!tine__future_has_ended(f)) /* it may have ended just now: looked at last */
+    if (!tine__future_has_ended(f)) /* checked last, since it may just have ended */
         return "pending";
     return tine__future_cancelled(f) ? "cancelled" : "finished";
 }
 
-/* --- what it ended with --- */
+/* --- results --- */
 
-/* n values on top of the stack become the cache of the future at `idx`. */
+/* Stores them as described at enum cache. */
 void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n) {
     if (n > 1) {
         lua_createtable(L, n, 0);
@@ -166,7 +166,7 @@ void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n) {
     f->cache = CACHE_VALUES;
 }
 
-/* Error and traceback on top of the stack become it. */
+/* Stores {error, traceback}. */
 void tine__future_keep_error(lua_State *L, struct future *f, int idx) {
     lua_createtable(L, 2, 0);
     lua_insert(L, -3);
@@ -176,7 +176,7 @@ void tine__future_keep_error(lua_State *L, struct future *f, int idx) {
     f->cache = CACHE_ERROR;
 }
 
-/* Push error and traceback of what it was to be given, which has failed elsewhere. */
+/* Push error and traceback of a future that was needed as an argument and has failed elsewhere. */
 static bool push_given(lua_State *L, struct future *f, int idx) {
     if (f->extras != EXTRA_TABLE)
         return false;
@@ -204,7 +204,7 @@ static void decode_outcome(lua_State *L, struct future *f, int idx, struct outco
         tine__failure_push(L, f->core, o, &name, 0);
     }
     if (f->cache != CACHE_NONE)
-        return; /* a decode function has asked for this very result */
+        return; /* a decode function of the script has decoded this very result */
     if (n >= 0)
         tine__future_keep_values(L, f, idx, n);
     else
@@ -227,9 +227,10 @@ struct outcome *tine__future_outcome(lua_State *L, struct future *f, int idx) {
     return tine__box_outcome(L, -1);
 }
 
-/* It is about to decode its outcome `o`, which the C library may still want; if that is in a box this is on top. */
+/* The outcome `o` is about to be decoded, but the C library may still need it: keep it. Its box, if
+** it has one, is on top. */
 static void keep_for_program(lua_State *L, struct future *f, int idx, struct outcome *o) {
-    o->readers++; /* one that never ends: with the future it is freed */
+    o->readers++; /* a reader that never ends: it is freed with the future */
     if (o == &f->outcome)
         return;
     tine__extras_push(L, f, idx);
@@ -252,7 +253,7 @@ void tine__future_decode(lua_State *L, struct future *f, int idx) {
     if (f->cache != CACHE_NONE)
         return;
     int top = lua_gettop(L);
-    /* the stack keeps what that is in while its bytes are read */
+    /* the stack keeps the box alive while its bytes are read */
     struct outcome *o = tine__future_outcome(L, f, idx);
     if (o && f->core->program)
         keep_for_program(L, f, idx, o);
@@ -265,7 +266,7 @@ void tine__future_decode(lua_State *L, struct future *f, int idx) {
     lua_settop(L, top);
 }
 
-/* Push error and traceback. */
+/* Reads them from the cache. */
 void tine__future_push_error(lua_State *L, int idx) {
     lua_getiuservalue(L, idx, FUTURE_VALUE);
     lua_rawgeti(L, -1, 1);

@@ -1,4 +1,4 @@
-/* What the methods of futures are. */
+/* The methods of futures. */
 #include "base/hot.h"
 #include "bind/attempts.h"
 #include "bind/callbacks.h"
@@ -14,7 +14,7 @@
 #include "msg/progress.h"
 #include "worker/task/task_error.h"
 
-/* --- how it stands --- */
+/* --- state --- */
 
 static int future_state(lua_State *L) {
     lua_pushstring(L, tine__future_state(tine__check_future(L, 1)));
@@ -37,7 +37,7 @@ static int future_cancelled(lua_State *L) {
     return 1;
 }
 
-/* Nothing when its task has said nothing. */
+/* Returns nothing if the task has reported no progress. */
 static int future_progress(lua_State *L) {
     struct progress said;
     struct future *f = tine__check_future(L, 1);
@@ -49,7 +49,7 @@ static int future_progress(lua_State *L) {
     return tine__progress_push(L, &said);
 }
 
-/* nil while it is not done, or when it is not captured. */
+/* nil while it is not done, or if its output is not captured. */
 static int future_output(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     lua_settop(L, 1);
@@ -70,10 +70,10 @@ static bool future_ends(const struct aim *aim, const struct anchor *a) {
     return a == &((const struct future *)aim->what)->anchor;
 }
 
-/* Wait until it has ended. 0 or TINE_ETIMEOUT. */
+/* Wait until the future has ended. 0 or TINE_ETIMEOUT. */
 static HOT int await(lua_State *L, struct future *f, uint64_t deadline) {
     struct state *S = f->core ? f->core->state : state_of(L);
-    /* inside a callback the rest is run after it, in order, not in the middle of its expressions */
+    /* inside a callback, others run only after it has returned */
     if (f->done && (!callbacks_due(S) || S->depth > 0))
         return 0;
     struct aim aim = {
@@ -94,7 +94,7 @@ static void push_timeout(lua_State *L, struct future *f, int idx) {
 
 /* --- results --- */
 
-/* Push the values; their number. */
+/* Push the values and return their number. */
 static int push_values(lua_State *L, struct future *f, int idx) {
     if (f->nvalues == 0)
         return 0;
@@ -109,17 +109,18 @@ static int push_values(lua_State *L, struct future *f, int idx) {
     return f->nvalues;
 }
 
-/* Raise the error of the future at `idx`; leave a note for who shows it. */
+/* Raise the error of the future at `idx`; its label and traceback are noted for whoever prints
+** it. */
 static int raise_error(lua_State *L, struct future *f, int idx) {
     tine__future_label(L, f, idx);
     int label = lua_gettop(L);
     tine__future_push_error(L, idx);
-    lua_insert(L, -2); /* label, traceback, error */
+    lua_insert(L, -2); /* [label, traceback, error] */
     tine__task_error_note(L, label, label + 1);
     return lua_error(L);
 }
 
-/* Push the values of a future that is done if they need not be kept; their number, or -1. */
+/* Push the values of a future that is done if they need not be cached; their number, or -1. */
 static int scalars(lua_State *L, const struct future *f) {
     return f->cache == CACHE_NONE ? tine__scalars_push(L, &f->outcome, true) : -1;
 }
@@ -166,7 +167,7 @@ static int future_exception(lua_State *L) {
     return 2;
 }
 
-/* --- ending it --- */
+/* --- cancelling --- */
 
 static int manual_cancel(lua_State *L, struct future *f) {
     if (f->nested && !f->done) {
@@ -210,7 +211,8 @@ static int future_add_done_callback(lua_State *L) {
     lua_settop(L, 2);
     if (!f->done && tine__future_has_ended(f))
         tine__reap(L);
-    /* not what has_ended says: a `result` in the callback would take in the news, and run others inside */
+    /* f->done and not has_ended: else a `result` in the callback would take in news, and run
+    ** callbacks inside it */
     if (!f->done || f->due) {
         tine__callback_add(L, f, 1, 2);
     } else if (state_of(L)->depth >= NESTED_CALLBACKS) {
@@ -224,7 +226,7 @@ static int future_add_done_callback(lua_State *L) {
 
 /* --- looking --- */
 
-/* A value in a few characters, no metamethod called but an error object's. */
+/* Push a short description of a value; calls no metamethods but those of error objects. */
 static void push_brief(lua_State *L, int idx) {
     if (lua_type(L, idx) == LUA_TSTRING) {
         size_t len;

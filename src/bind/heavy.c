@@ -1,7 +1,8 @@
-/* Functions whose calls carry much.
+/* Functions whose calls carry much data beside their arguments.
 **
-** What a function brings along (its upvalues, the globals that it names) is encoded, copied and decoded for each call. That is
-** easily overlooked, so of whatever does it again and again Lua's `warn` tells once, and pool:report always.
+** What a function brings along (its upvalues, and the globals that it names) is encoded, copied and
+** decoded for each call, which is easily overlooked. If that happens again and again, Lua's `warn`
+** tells it once, and pool:report lists it.
 */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 struct heavy {
     struct heavy *next;
     uint64_t times;
-    size_t bytes; /* of the latest of these calls */
+    size_t bytes; /* of the latest such call */
     struct codec_load load;
     char name[HEAVY_NAME];
 };
@@ -30,7 +31,7 @@ static void name_of(const struct codec_origin *origin, char *name) {
         snprintf(name, HEAVY_NAME, "%s", origin->name);
 }
 
-/* The one of this name, a new one if need be; NULL: no memory, then nothing is told. */
+/* The entry of this name, making it if needed. NULL: no memory, then nothing is reported. */
 COLD static struct heavy *find(struct core *c, const char *name) {
     for (struct heavy *h = c->heavy; h; h = h->next)
         if (strcmp(h->name, name) == 0)

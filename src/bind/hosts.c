@@ -1,4 +1,4 @@
-/* pool:workers(), and the hosts of pools whose workers are on other machines. */
+/* pool:workers(), and the hosts of pools with workers on other machines. */
 #include <string.h>
 #include "bind/hosts.h"
 #include "bind/workers.h"
@@ -16,10 +16,10 @@ static void push_host(lua_State *L, const struct far_host *h) {
     lua_setfield(L, -2, "tasks");
 }
 
-#define SOME_HOSTS 16u /* more are looked for only where there are more */
+#define SOME_HOSTS 16u /* a first guess, quadrupled while there are more */
 #define MOST_HOSTS 65536u
 
-/* Push a list of them; their number. */
+/* Push a userdata with all hosts; returns it and their number. */
 static struct far_host *push_list(lua_State *L, struct core *c, unsigned *n) {
     for (unsigned room = SOME_HOSTS;; room *= 4) {
         struct far_host *hosts = lua_newuserdatauv(L, room * sizeof *hosts, 0);
@@ -39,7 +39,7 @@ unsigned tine__far_workers(lua_State *L, struct core *c) {
     return slots ? slots : c->workers;
 }
 
-/* At the host on top: its workers, of all of them that are in the list at `all`. */
+/* Set `workers` of the host on top to its workers in the list at `all`. */
 static void set_workers(lua_State *L, int all, const char *host) {
     lua_newtable(L);
     for (lua_Integer i = 1, n = 0; lua_rawgeti(L, all, i) != LUA_TNIL; i++) {

@@ -1,4 +1,4 @@
-/* Workers on other machines. */
+/* Pools with workers on other machines: their options, and the hosts that serve them. */
 #ifndef TINE_BIND_HOSTS_H
 #define TINE_BIND_HOSTS_H
 
@@ -6,13 +6,14 @@
 
 /* --- far.c --- */
 
-/* The options in the table at `arg` of a pool on other machines, which stay on the stack; NULL: it is here. */
+/* Read the options for other machines from the table at `arg`; they stay on the stack. NULL: option
+** `backend` is not set. */
 const struct far_options *tine__far_read(lua_State *L, int arg);
 
 /* --- hosts.c --- */
 
 int tine__pool_workers_lua(lua_State *L);
-/* So many workers serve one on other machines, or may. */
+/* How many workers the hosts of the pool have, or a guess while no host is known. */
 unsigned tine__far_workers(lua_State *L, struct core *c);
 
 #endif

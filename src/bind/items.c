@@ -4,15 +4,15 @@
 #include "base/sys.h"
 #include "bind/items.h"
 
-#define KEPT 2048    /* about as many as the call queue and the result rings hold */
-#define TOGETHER 20u /* in one block */
+#define KEPT 2048    /* about as many items as the call queue and the result rings hold */
+#define TOGETHER 20u /* items in a block */
 
-#define LINE 64u /* of the cache: items are laid out by them */
+#define LINE 64u /* of the cache; items are laid out in lines */
 
 struct block {
-    struct list node;  /* in items.blocks while there are free ones */
+    struct list node;  /* in items.blocks while it has free items */
     struct item *free; /* linked by `owner` */
-    void *memory;      /* as it was allocated */
+    void *memory;      /* the address from malloc */
     unsigned nfree;
     alignas(LINE) struct item items[TOGETHER];
 };

@@ -1,5 +1,6 @@
-/* Items of a pool's tasks: of those in flight in one Lua state, and some to be used again. There may be a great many, and
-** each is too large for the quick bins of malloc, so they are made in blocks. Under no lock: they are one state's.
+/* A pool of memory for items (pool/item.h): those in flight in one core, and some to be reused.
+** There may be very many, and each is larger than malloc's fast bins, so they are allocated in
+** blocks. Not locked: used only by the thread of the Lua state.
 */
 #ifndef TINE_BIND_ITEMS_H
 #define TINE_BIND_ITEMS_H
@@ -8,16 +9,16 @@
 #include "pool/item.h"
 
 struct items {
-    struct list blocks; /* that have free ones; who was given one back last is first */
-    unsigned nfree;     /* in all of them */
-    unsigned most;      /* beyond so many, blocks that are all free are given back */
+    struct list blocks; /* blocks with free items, the one used last first */
+    unsigned nfree;     /* free items in all blocks */
+    unsigned most;      /* beyond this number, blocks without used items are freed */
 };
 
 void tine__items_init(struct items *s);
-/* One in whatever state it was given back; NULL: no memory. */
+/* An item in the state in which it was put back; NULL: no memory. */
 struct item *tine__items_take(struct items *s);
 void tine__items_put(struct items *s, struct item *item);
-/* Keep none any more: blocks go with the last of theirs. */
+/* Keep no more free items: each block is freed with its last item. */
 void tine__items_close(struct items *s);
 
 #endif

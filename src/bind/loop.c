@@ -1,9 +1,10 @@
-/* Pools that an event loop serves: what lua/tine/loop.lua needs of them.
+/* Pools that an event loop serves: the C functions for lua/tine/loop.lua.
 **
-** A loop watches the pool's descriptor. What it knows of the pool, the *service*, is a table of Lua in the core. While
-** tasks are unfinished the loop has a reason to go on, otherwise none (`awake`); so it is told when the first of them is
-** submitted (tine__loop_start), and finds out itself when the last has ended. News that somebody else takes, who waits
-** without the loop, are told to it as well (tine__core_ring), for coroutines of its may wait for them.
+** A loop watches the pool's descriptor. Its record of the pool, the *service*, is a Lua table in
+** the core. While tasks are unfinished the loop must keep running, otherwise it may end (`awake`):
+** it is told when the first task is submitted (tine__loop_start), and notices by itself when the
+** last one has ended. News taken by somebody who waits without the loop are signalled to it
+** (tine__core_ring), since coroutines of the loop may wait for them.
 */
 #include "base/clock.h"
 #include "bind/callbacks.h"
@@ -12,7 +13,7 @@
 #include "bind/loop.h"
 #include "bind/reap.h"
 
-/* --- called by who submits --- */
+/* --- for submits --- */
 
 bool tine__loop_push(lua_State *L, struct core *c, const char *method) {
     luaL_checkstack(L, 6, "loop");
@@ -20,12 +21,12 @@ bool tine__loop_push(lua_State *L, struct core *c, const char *method) {
         return false;
     int top = lua_gettop(L);
     push_kept(L, KEPT_CORES);
-    if (lua_rawgetp(L, -1, c) == LUA_TNIL) /* joined */
+    if (lua_rawgetp(L, -1, c) == LUA_TNIL) /* the core was joined */
         return lua_settop(L, top), false;
     lua_getiuservalue(L, -1, CORE_LOOP);
     lua_getfield(L, -1, method);
     lua_insert(L, top + 1);
-    lua_insert(L, top + 2); /* method, service, ... */
+    lua_insert(L, top + 2); /* [method, service, ...] */
     lua_settop(L, top + 2);
     return true;
 }
@@ -53,7 +54,7 @@ static struct core *check_core(lua_State *L, int arg) {
     return c;
 }
 
-/* attach(pool, service): the descriptor, and the core. From now on that is the pool's service. */
+/* attach(pool, service): make `service` the pool's service. Returns the descriptor and the core. */
 static int loop_attach(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -72,12 +73,12 @@ static int loop_attach(lua_State *L) {
     return 2;
 }
 
-/* release(core, service): it watches the descriptor no more. */
+/* release(core, service): the service no longer watches the descriptor. */
 static int loop_release(lua_State *L) {
     struct core *c = check_core(L, 1);
     lua_getiuservalue(L, 1, CORE_LOOP);
     if (!lua_rawequal(L, -1, 2) || !tine__core_is_ours(c))
-        return 0; /* another one has taken its place */
+        return 0; /* another service has replaced it */
     lua_pushnil(L);
     lua_setiuservalue(L, 1, CORE_LOOP);
     c->served = c->awake = false;
@@ -104,7 +105,7 @@ static int loop_of_pool(lua_State *L) {
     return push_service(L, v->core, -1);
 }
 
-/* of(future): the service of its pool, or nil; and whether it has a pool at all. */
+/* of(future): the service of its pool, or nil; and whether it has a pool. */
 static int loop_of(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     if (!f->core) {
@@ -119,15 +120,15 @@ static int loop_of(lua_State *L) {
     return 2;
 }
 
-/* --- its turns --- */
+/* --- turns of the loop --- */
 
-/* awake(core, whether) */
+/* awake(core, whether): the loop keeps running for this pool, or not. */
 static int loop_awake(lua_State *L) {
     check_core(L, 1)->awake = lua_toboolean(L, 2);
     return 0;
 }
 
-/* ring(core): the loop is to come round. */
+/* ring(core): wake the loop. */
 static int loop_ring(lua_State *L) {
     tine__core_ring(state_of(L), check_core(L, 1), true);
     return 0;
@@ -136,17 +137,18 @@ static int loop_ring(lua_State *L) {
 static void take_turn(lua_State *L, struct core *c) {
     tine__core_ring(state_of(L), c, !c->p);
     c->turning = true;
-    /* This raises nothing but memory errors, after which the loop comes round once more. */
+    /* Raises only memory errors; the loop then runs again. */
     tine__reap(L);
     c->turning = false;
-    /* Coroutines wait; whose ends they wait for the events know (awaited in events.c), but not what is in their way. */
+    /* Coroutines wait for ends. Events know of these ends themselves (events_awaited), but not of
+    ** other tasks that stand and may delay them. */
     if (c->awaiting > 0 && c->p && tine__events_stand(c->p))
         tine__events_loosen(c->p, tine__events_no_end, NULL, &c->loose);
     tine__callbacks_run(L);
 }
 
-/* open, news, ended = turn(core): dispatch. `open`: tasks that are unfinished; `news`: some have ended, or there is
-** room for others; `ended`: the pool has. */
+/* open, news, ended = turn(core): take in results and run callbacks. `open`: number of unfinished
+** tasks; `news`: tasks have ended, or there is room for more; `ended`: the pool has ended. */
 static int loop_turn(lua_State *L) {
     struct core *c = check_core(L, 1);
     uint64_t taken = c->taken;
@@ -158,7 +160,7 @@ static int loop_turn(lua_State *L) {
     return 3;
 }
 
-/* alarm(core, deadline): a turn at this time; -1: none. */
+/* alarm(core, deadline): wake the loop at this time; -1: no longer. */
 static int loop_alarm(lua_State *L) {
     struct core *c = check_core(L, 1);
     int err = tine__core_is_ours(c) ? tine__core_alarm(c, (uint64_t)luaL_checkinteger(L, 2)) : 0;
@@ -190,13 +192,13 @@ const luaL_Reg tine__loop_functions[] = {
     {NULL, NULL},
 };
 
-/* --- a pool as an object that loops know how to wait for --- */
+/* --- pools as objects that loops can wait for --- */
 
 static int fileno_or(lua_State *L, struct core *c) {
     return c->p || c->epoll != -1 ? tine__core_fileno(state_of(L), c) : -1;
 }
 
-/* pool:pollfd(), for cqueues: nil when it has ended. */
+/* pool:pollfd(), for cqueues; nil if the pool has ended. */
 static int pool_pollfd(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     int fd = fileno_or(L, c);
@@ -208,21 +210,21 @@ static int pool_pollfd(lua_State *L) {
     return lua_pushinteger(L, fd), 1;
 }
 
-/* pool:events(): that it is to be readable. */
+/* pool:events(), for cqueues: to be polled for reading. */
 static int pool_events(lua_State *L) {
     tine__check_pool(L, 1);
     lua_pushliteral(L, "r");
     return 1;
 }
 
-/* pool:timeout(): nil, or 0 when it has ended and there is nothing to wait for. */
+/* pool:timeout(), for cqueues: nil, or 0 if the pool has ended, so that nothing is waited for. */
 static int pool_timeout(lua_State *L) {
     if (tine__check_pool(L, 1)->p)
         return lua_pushnil(L), 1;
     return lua_pushinteger(L, 0), 1;
 }
 
-/* pool:getfd(), for LuaSocket: -1, as of a socket that is closed, when it has ended. */
+/* pool:getfd(), for LuaSocket; -1, as of a closed socket, if the pool has ended. */
 static int pool_getfd(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     int fd = fileno_or(L, c);
@@ -231,7 +233,7 @@ static int pool_getfd(lua_State *L) {
     return lua_pushinteger(L, fd), 1;
 }
 
-/* pool:dirty(): there is something to dispatch already. */
+/* pool:dirty(), for LuaSocket: is there something to dispatch already? */
 static int pool_dirty(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     lua_pushboolean(L, callbacks_due(state_of(L)) || (c->p && inbox_has_news(&c->inbox)));

@@ -1,9 +1,8 @@
-/* Manual futures: those that the script itself gives an end. */
+/* Manual futures, which the script itself completes. */
 #include "bind/callbacks.h"
 #include "bind/errors.h"
 
-/* A manual future at `idx` has ended, with `n` values (-1: error and traceback) on top of the stack. Its
-** executor is the script, so its callbacks are run here. */
+/* The script is its executor, so its callbacks run here. */
 void tine__manual_end(lua_State *L, struct future *f, int idx, int n) {
     struct state *S = state_of(L);
     if (n >= 0)
@@ -29,7 +28,7 @@ static struct future *check_manual(lua_State *L) {
     return f;
 }
 
-/* The future at 1, which must not have ended, is given its end. */
+/* The future at 1, to be completed; raises if it is completed already. */
 static struct future *check_open(lua_State *L) {
     struct future *f = check_manual(L);
     if (f->phase > PHASE_RUNNING)

@@ -1,4 +1,4 @@
-/* A map: the object, and what map.lua calls of it (map.h). */
+/* Maps: the object, and functions for map.lua (map.h). */
 #include <string.h>
 #include "base/clock.h"
 #include "bind/await.h"
@@ -6,7 +6,7 @@
 #include "bind/hosts.h"
 #include "bind/map.h"
 
-/* Who follows it hears of its end: `finish` of its control. */
+/* A followed map has ended: call `finish` of its control. */
 static void tell_end(lua_State *L) {
     if (lua_getiuservalue(L, 1, MAP_CONTROL) == LUA_TTABLE &&
         lua_getfield(L, -1, "finish") == LUA_TFUNCTION) {
@@ -34,8 +34,8 @@ static int map_gc(lua_State *L) {
     return 0;
 }
 
-/* map(pool or view, function, items, length or nil, control, ordered, return errors, on_event): a new map. Its
-** arguments were checked in map.lua. */
+/* new(pool or view, function, items, length or nil, control, ordered, return errors, on_event):
+** push a new map. map.lua has checked the arguments. */
 static int map_new(lua_State *L) {
     struct view *v = tine__check_live_view(L, 1);
     lua_settop(L, 8);
@@ -77,7 +77,7 @@ static int map_control(lua_State *L) {
     return 1;
 }
 
-/* workers(pool or view): at most so many, and whether they are on other machines. */
+/* workers(pool or view): their maximum number, and whether they are on other machines. */
 static int map_workers(lua_State *L) {
     struct core *c = tine__check_view(L, 1)->core;
     lua_pushinteger(L, c->far ? tine__far_workers(L, c) : c->workers);
@@ -85,33 +85,33 @@ static int map_workers(lua_State *L) {
     return 2;
 }
 
-/* task(value): an argument error unless it may be a task; which argument: 2. */
+/* task(value): raise an argument error unless it is a task, as submit does. */
 static int map_check_task(lua_State *L) {
     tine__check_task(L, 1, "submit");
     return 0;
 }
 
-/* deadline(seconds or nil): as `ready` wants it. */
+/* deadline(seconds or nil): a deadline for `ready`. */
 static int map_deadline(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)tine__check_deadline(L, 1));
     return 1;
 }
 
-/* over(deadline): it has passed. */
+/* over(deadline): has it passed? */
 static int map_over(lua_State *L) {
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 1);
     lua_pushboolean(L, deadline != WAIT_FOREVER && tine__now() >= deadline);
     return 1;
 }
 
-/* follow(map): its steps are wanted. */
+/* follow(map): count its steps for `followed`. */
 static int map_follow(lua_State *L) {
     struct map *m = luaL_checkudata(L, 1, "tine.map");
     m->followed = true;
     return 0;
 }
 
-/* on_advance(function): what the iterator does when nothing is there at once. */
+/* on_advance(function): set what the iterator calls if no result is there. */
 static int map_on_advance(lua_State *L) {
     lua_settop(L, 1);
     lua_setiuservalue(L, UP(UP_STATE), KEPT_ADVANCE);

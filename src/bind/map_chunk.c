@@ -1,4 +1,4 @@
-/* Chunks of a map: what is under way, and its end (map.h). */
+/* Chunks of a map: in flight, their news, their end (map.h). */
 #include <string.h>
 #include "bind/callbacks.h"
 #include "bind/events.h"
@@ -6,7 +6,7 @@
 #include "bind/reap.h"
 #include "msg/label.h"
 
-/* --- making, queueing --- */
+/* --- making and queueing --- */
 
 struct draft tine__chunk_new(lua_State *L, struct map *m, uint32_t count, uint64_t index) {
     struct chunk *c = lua_newuserdatauv(L, sizeof *c + count * sizeof c->outcomes[0], 3);
@@ -71,7 +71,7 @@ void tine__chunk_sent(lua_State *L, struct map *m, const struct draft *d) {
         tine__events_read(c->events);
     m->sent += c->count;
     m->unsent = 0;
-    if (m->closed && c->anchor.item && m->core->p) /* while it was being sent */
+    if (m->closed && c->anchor.item && m->core->p) /* closed while it was being sent */
         tine__item_cancel(m->core->p, c->anchor.item);
 }
 
@@ -79,7 +79,7 @@ static struct chunk *chunk_of(struct anchor *a) {
     return (struct chunk *)((char *)a - offsetof(struct chunk, anchor));
 }
 
-/* Tasks end in their order, but for those that are cancelled from behind. */
+/* Tasks end in order, except that the last ones may be cancelled before. */
 static void count_ended(struct map *m, struct chunk *c) {
     for (; c->told < c->count && outcome_settled(&c->outcomes[c->told]); c->told++) {
         m->ended++;
@@ -98,8 +98,7 @@ void tine__chunk_news(struct item *item) {
         m->settled += c->count;
         m->settled_at = tine__now();
     }
-    bool taken =
-        c->next == c->count; /* its last result was taken before this news of it was read */
+    bool taken = c->next == c->count; /* its last result was taken before this news was read */
     if (!m->ordered && c != m->chunk && !taken && list_empty(&c->fresh))
         list_push(&m->news, &c->fresh);
 }
@@ -153,7 +152,7 @@ void tine__chunk_hear_all(lua_State *L, struct chunk *c, int idx) {
     luaL_checkstack(L, 20, "callbacks too deep");
     lua_getiuservalue(L, idx, 3);
     uint64_t n = c->events ? tine__events_unread(c->events) : 0;
-    /* what comes meanwhile is due anew; a map that ends meanwhile hears no more */
+    /* events that come meanwhile make the chunk due again; a closed map gets no more */
     for (; n > 0 && c->map && c->events && tine__events_take(c->events, &o, &k); n--)
         tine__events_call(L, c->core, &o, &c->name, k, idx, top + 1);
     lua_settop(L, top);
@@ -172,13 +171,13 @@ void tine__chunk_released(lua_State *L, struct anchor *a) {
         lua_pop(L, 1);
     }
     if (!a->slot)
-        return; /* a finalizer has come here */
+        return; /* a finalizer that ran meanwhile has taken the item back */
     tine__landed(L, a, c->core);
     if (c->collected)
         free_outcomes(c);
 }
 
-/* --- the end --- */
+/* --- the end of a map --- */
 
 static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c)) {
     for (struct list *n = m->chunks.next, *next; n != &m->chunks; n = next) {

@@ -1,11 +1,12 @@
-/* Reading the input of a map, encoding it and sending it in chunks (map.h). */
+/* Reading the input of a map, encoding it, and sending it in chunks (map.h). The map is at stack
+** index 1. Whatever allocates or calls the script may have closed it. */
 #include "bind/map.h"
 #include "bind/needs.h"
 #include "msg/settings.h"
 
 /* --- sending --- */
 
-/* The chunk on top (popped) could not be sent: it is in the buffer as before. */
+/* The chunk on top (popped) could not be sent: its items are still in the buffer. */
 static bool put_back(lua_State *L, struct map *m, uint32_t count) {
     m->begun = true;
     m->count = count;
@@ -14,9 +15,8 @@ static bool put_back(lua_State *L, struct map *m, uint32_t count) {
     return false;
 }
 
-/* Send what is in the buffer; false: `wait` is not, and there is no room. `needs` (NULL: none), and at `futures` where
-** they come from, is what its only item is to be given. The map is at 1, as in all that follows. Whatever calls the
-** script, or allocates, may find the map closed afterwards. */
+/* Send the buffer as a chunk. False: there is no room, and `wait` is false. `needs` (NULL: none)
+** are those of its only item; the table of their futures is at `futures`. */
 static bool flush_with(lua_State *L, struct map *m, bool wait, struct needs **needs, int futures) {
     if (m->count == 0 || m->closed)
         return true;
@@ -42,7 +42,7 @@ static void flush(lua_State *L, struct map *m) {
     flush_with(L, m, true, NULL, 0);
 }
 
-/* An item that cannot be sent, for the reason on top of the stack (popped). */
+/* Send an item that could not be encoded, for the reason on top of the stack (popped). */
 static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     size_t len;
     int text = lua_gettop(L);
@@ -56,7 +56,7 @@ static void send_failed(lua_State *L, struct map *m, uint64_t index, int code) {
     lua_settop(L, text - 1);
 }
 
-/* The origin of what was encoded just now lives as long as the map; and as its chunks. */
+/* Let the map, and so its chunks, hold the origin of the function that was just encoded. */
 static void hold_origin(lua_State *L, const struct map *m) {
     tine__core_push_meta(L, m->core);
     if (lua_isnil(L, -1))
@@ -65,14 +65,14 @@ static void hold_origin(lua_State *L, const struct map *m) {
         lua_setiuservalue(L, 1, MAP_CORE);
 }
 
-/* Have the head of a call in the buffer, of the message that the codec encoded last. 0, or a code with
-** the message pushed. */
+/* Make sure that the buffer begins with the label and function segment of the codec's latest
+** message. 0, or a code with the message pushed. */
 static int begin(lua_State *L, struct map *m) {
-    if (!m->core->p) /* the input may have ended it */
+    if (!m->core->p) /* the input may have ended the pool */
         tine__refuse_ended(L, m->core);
     if (m->begun && m->message == m->core->messages)
         return 0;
-    flush(L, m); /* another call was encoded in between: its segments end here */
+    flush(L, m); /* the codec has encoded another call since: the chunk ends here */
     tine__map_drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
     const struct head h = {&m->name, m->settings, m->serial};
@@ -86,7 +86,8 @@ static int begin(lua_State *L, struct map *m) {
     return 0;
 }
 
-/* Encode the `n` values at stack index `at` behind the others. 0, or a code with the message pushed. */
+/* Append the `n` values at stack index `at` as an argument segment. 0, or a code with the message
+** pushed. */
 static int encode(lua_State *L, struct map *m, int at, int n) {
     struct core *c = m->core;
     core_begin_encoding(c);
@@ -104,7 +105,8 @@ static void count_item(struct map *m, uint64_t index) {
         m->first = index;
 }
 
-/* Scalars have nothing to do with what the codec knows of the message, and are no futures. */
+/* Append values that are all scalars, which do not depend on the codec's message and are no
+** futures. */
 static inline bool put_scalars(lua_State *L, struct map *m, int at, int n, uint64_t index) {
     if (!m->begun || !m->core->p || !tine__encode_scalars(L, at, n, &m->call.b))
         return false;
@@ -112,11 +114,11 @@ static inline bool put_scalars(lua_State *L, struct map *m, int at, int n, uint6
     return true;
 }
 
-/* The item's values in the buffer, or its failure sent. */
+/* Append an item's values to the buffer, or send its failure. */
 static void put(lua_State *L, struct map *m, int at, int n, uint64_t index) {
     int err = encode(L, m, at, n);
     if (m->closed) {
-        /* by an encode function, or __index: nothing of it is wanted any more */
+        /* closed by an encode function, or __index: the item is dropped */
     } else if (err) {
         if (m->count == 0)
             tine__map_drop_buffer(m);
@@ -133,7 +135,7 @@ static bool has_future(lua_State *L, int at, int n) {
     return false;
 }
 
-/* An item with futures waits for them alone. */
+/* An item with futures gets a chunk of its own, which waits for them. */
 static void put_waiting(lua_State *L, struct map *m, int at, int n, uint64_t index) {
     luaL_checkstack(L, 20, "map");
     flush(L, m);
@@ -148,7 +150,7 @@ static void put_waiting(lua_State *L, struct map *m, int at, int n, uint64_t ind
 static void add(lua_State *L, struct map *m, int at, int n) {
     uint64_t index = ++m->read;
     if (put_scalars(L, m, at, n, index))
-        ; /* as most are */
+        ; /* most items */
     else if (has_future(L, at, n))
         put_waiting(L, m, at, n, index);
     else
@@ -156,7 +158,7 @@ static void add(lua_State *L, struct map *m, int at, int n) {
     lua_settop(L, at - 1);
 }
 
-/* Push the values of the next item; how many, 0: there are no more. */
+/* Push the values of the next item and return their number; 0: the input has ended. */
 static int next_input(lua_State *L, struct map *m, int items) {
     if (m->is_list) {
         if (m->read >= m->length)
@@ -173,18 +175,19 @@ static int next_input(lua_State *L, struct map *m, int items) {
 
 /* --- reading --- */
 
-#define QUICK \
-    100000u /* ns: reading that goes fast may go on for so long though results are there */
-#define LOOK_EVERY 16u /* items that were read fast */
+/* ns: while results are there, fast reading may still go on for this long */
+#define QUICK 100000u
+#define LOOK_EVERY 16u /* items, when reading is fast */
 
-/* Before an item is read that may take any time: are there results, which are to be given first? Not while reading has
-** only just begun: chunks would stay small. */
+/* Before reading an item, which may take any time: must results be given first? Not when reading
+** has only just begun, since chunks would stay small. */
 static bool must_give(lua_State *L, struct map *m, uint64_t began) {
     return m->patient && m->count % LOOK_EVERY == 0 && tine__map_look(L, m) &&
            tine__now() - began >= QUICK;
 }
 
-/* Has reading the last item taken long? Then the next one may, too: what was read must not wait for it. */
+/* Has reading the last item taken long? Then the next one may, too, and the buffer must be sent
+** now. */
 static bool was_slow(struct map *m) {
     uint64_t tick = m->patient ? tine__now_coarse() : 0;
     bool slow = tick != m->tick;
@@ -192,11 +195,11 @@ static bool was_slow(struct map *m) {
     return slow;
 }
 
-/* (map, n, size, yields) */
+/* (map, n, size) */
 static int fill(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
     uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
-    bool single = settings_retry(m->settings); /* each is tried again by itself */
+    bool single = settings_retry(m->settings); /* each item is tried again by itself */
     uint32_t size = single ? 1 : (uint32_t)lua_tointeger(L, 3);
     bool ended = false, full = !flush_with(L, m, !m->yields, NULL, 0);
     lua_settop(L, 3);
@@ -224,11 +227,11 @@ static int flush_rest(lua_State *L) {
     return 1;
 }
 
-/* Call `f` with the arguments that are there, as their owner of the buffer: a map that is closed meanwhile
-** leaves it to us. */
+/* Call `f` with the present arguments as an owner of the buffer: the buffer of a map that is closed
+** meanwhile is dropped here. */
 static int own_buffer(lua_State *L, struct map *m, lua_CFunction f) {
     int n = lua_gettop(L);
-    lua_pushvalue(L, 1); /* stays */
+    lua_pushvalue(L, 1); /* keeps the map alive */
     lua_insert(L, 1);
     push_upvalues(L);
     lua_pushcclosure(L, f, UP_LAST);

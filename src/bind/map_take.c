@@ -8,7 +8,7 @@
 
 /* --- the current chunk --- */
 
-/* Nothing of the chunk is to be taken any more. */
+/* All results of the current chunk were taken. */
 static void leave_chunk(lua_State *L, struct map *m) {
     struct chunk *c = m->chunk;
     m->chunk = NULL;
@@ -21,7 +21,7 @@ static void leave_chunk(lua_State *L, struct map *m) {
     lua_pop(L, 1);
 }
 
-/* The chunk on top (popped) is the current one. */
+/* Make the chunk on top (popped) the current one. */
 static void enter_chunk(lua_State *L, struct map *m) {
     m->chunk = lua_touserdata(L, -1);
     m->k = m->chunk->next;
@@ -32,7 +32,7 @@ static bool can_take(const struct map *m) {
     return m->chunk && outcome_settled(&m->chunk->outcomes[m->k]);
 }
 
-/* Unordered: make a chunk that has results the current one. */
+/* Unordered: make a chunk with results the current one. */
 static void enter_fresh(lua_State *L, struct map *m) {
     while (!can_take(m) && !list_empty(&m->news)) {
         struct chunk *c = LIST_ITEM(m->news.next, struct chunk, fresh);
@@ -56,7 +56,7 @@ static void enter_oldest(lua_State *L, struct map *m) {
     lua_pop(L, 1);
 }
 
-/* Make the chunk current of which the next result is, if that is there. */
+/* Make the chunk with the next result the current one, if there is one. */
 static void enter_any(lua_State *L, struct map *m) {
     if (m->ordered)
         enter_oldest(L, m);
@@ -77,21 +77,21 @@ bool tine__map_look(lua_State *L, struct map *m) {
 
 /* --- taking --- */
 
-/* What a task failed with, as the map says: raised, or returned. */
+/* Raise or return the error of a task, as the map wants it. Error and traceback are on top. */
 static int take_failure(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
-    if (m->return_errors) { /* index, error, traceback */
+    if (m->return_errors) { /* [index, error, traceback] */
         lua_pushnil(L);
         lua_insert(L, -3);
         return 4;
     }
     lua_insert(L, -2);
     tine__label_push(L, &c->name, k);
-    lua_insert(L, -2); /* traceback, label, error */
+    lua_insert(L, -2); /* [traceback, label, error] */
     tine__task_error_note(L, lua_gettop(L) - 1, lua_gettop(L) - 2);
     return lua_error(L);
 }
 
-/* What task `k` of the chunk at 2 ended with; its index is at 3. */
+/* Return the result of task `k` of the chunk at 2; the task's index is at 3. */
 static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) {
     struct outcome *o = &c->outcomes[k];
     int n = -1;
@@ -102,7 +102,8 @@ static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) 
     return n >= 0 ? n + 1 : take_failure(L, m, c, k);
 }
 
-/* What the task has emitted comes before its result. False: the map was closed meanwhile. */
+/* Deliver the events of the current chunk before its result. False: the map was closed
+** meanwhile. */
 static bool hear_first(lua_State *L, struct map *m, struct chunk *c) {
     lua_settop(L, 1);
     lua_getiuservalue(L, 1, MAP_CHUNK);
@@ -122,7 +123,7 @@ static int take(lua_State *L, struct map *m) {
     int n = tine__scalars_push(L, &c->outcomes[k], false);
     if (n < 0) {
         lua_settop(L, 1);
-        lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps it while it is read */
+        lua_getiuservalue(L, 1, MAP_CHUNK); /* keeps the chunk alive while it is read */
         lua_pushinteger(L, (lua_Integer)(c->name.index + k));
     }
     if (last)
@@ -130,14 +131,14 @@ static int take(lua_State *L, struct map *m) {
     return n >= 0 ? n + 1 : push_taken(L, m, c, k);
 }
 
-/* What map.lua has returned is what we return, after a yield as well. */
+/* Return what map.lua has returned, also after a yield. */
 static int advanced(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     (void)ctx;
     return lua_gettop(L) - 1;
 }
 
-/* The iterator itself: what is there at once is taken here, the rest is map.lua's. */
+/* The iterator's __call: takes a result that is there; map.lua does the rest. */
 int tine__map_call(lua_State *L) {
     struct map *m = lua_touserdata(L, 1);
     if (m->closed)
@@ -169,7 +170,7 @@ int tine__map_peek(lua_State *L) {
     return 1;
 }
 
-/* Its time has passed: it ends, and what has not begun does not run. */
+/* The deadline has passed: end the map; tasks that have not begun do not run. */
 static int time_is_over(lua_State *L, struct map *m) {
     uint64_t all = m->is_list ? m->length : m->read, open = tine__map_unfinished(m, all);
     tine__map_end(m);
@@ -178,7 +179,7 @@ static int time_is_over(lua_State *L, struct map *m) {
                        (LUAI_UACINT)open, (LUAI_UACINT)all);
 }
 
-/* Wait until there is something to be taken, or the map is over: a code. */
+/* Wait until a result can be taken or the map is over. 0 or TINE_ETIMEOUT. */
 static int await_take(lua_State *L, struct map *m, uint64_t deadline) {
     struct aim aim = {.met = take_met, .what = m, .core = m->core, .ends = tine__all_ends};
     return tine__await(L, &aim, deadline);
@@ -228,8 +229,8 @@ int tine__map_followed(lua_State *L) {
     return 2;
 }
 
-/* read, sent, returned, settled, settled_at (seconds), ready = counts(map): takes in what has ended. `ready`: a result is
-** to be given before anything more is read. */
+/* read, sent, returned, settled, settled_at (seconds), ready = counts(map), after taking in
+** results. `ready`: a result must be given before more is read. */
 int tine__map_counts(lua_State *L) {
     struct map *m = check_map(L, 1);
     tine__reap(L);

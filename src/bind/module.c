@@ -1,4 +1,4 @@
-/* The module tine.core: puts the parts together. */
+/* Opening the module tine.core. */
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -24,11 +24,12 @@
 #include "worker/root/root.h"
 #include "worker/state/state.h"
 
-#define STATE "tine.state"   /* registry: the state userdata */
-#define CORE "tine.core"     /* registry: the module's table */
-#define WORKER "tine.worker" /* registry: set in worker states, and in those they are made of */
+#define STATE "tine.state" /* registry: the state userdata */
+#define CORE "tine.core"   /* registry: the module's table */
+/* Registry: set in worker states, and in the states they are copied from. */
+#define WORKER "tine.worker"
 
-/* Stack of luaopen_tine_core: the upvalues of every function first. */
+/* Stack of luaopen_tine_core: the upvalues of all functions come first. */
 enum { AT_MODULE = UP_LAST + 1 };
 
 static void set_functions(lua_State *L, const luaL_Reg *functions) {
@@ -62,7 +63,7 @@ static void push_state(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* The value on top (popped) is kept in the state. */
+/* Keep the value on top (popped) in the state. */
 static void keep(lua_State *L, enum kept which) {
     lua_setiuservalue(L, UP_STATE, which);
 }
@@ -83,7 +84,7 @@ static void keep_function(lua_State *L, enum kept which, lua_CFunction f) {
     keep(L, which);
 }
 
-/* A table of weak values. */
+/* Keep a table with weak values. */
 static void keep_weak(lua_State *L, enum kept which) {
     lua_createtable(L, 0, 0);
     lua_createtable(L, 0, 1);
@@ -93,7 +94,7 @@ static void keep_weak(lua_State *L, enum kept which) {
     keep(L, which);
 }
 
-/* What as_completed gives. */
+/* Fill the metatable of iterators of as_completed. */
 static void fill_watch(lua_State *L) {
     lua_getiuservalue(L, UP_STATE, KEPT_WATCH);
     set_function(L, "__call", tine__watch_next);
@@ -134,10 +135,10 @@ static void fill_state(lua_State *L) {
     keep_function(L, KEPT_REPORT, tine__callback_report);
 }
 
-/* --- what scripts hold --- */
+/* --- metatables --- */
 
-/* Fill the metatable at `meta`; its methods become field `name` of the module, for the Lua layer to
-** add to. */
+/* Fill the metatable at `meta`. The table of its methods becomes field `name` of the module, so
+** that the Lua half can add to it. */
 static void fill_meta(lua_State *L, int meta, const char *type, const char *name,
                       const luaL_Reg *methods, const luaL_Reg *special) {
     lua_pushvalue(L, meta);
@@ -179,7 +180,7 @@ static void fill_metas(lua_State *L) {
 
 /* --- functions of the module --- */
 
-/* core.worker(): what tine.worker is. */
+/* core.worker(): the value of tine.worker, or nil. */
 static int worker(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) != LUA_TTABLE)
         return lua_pushnil(L), 1;
@@ -191,10 +192,11 @@ static int worker(lua_State *L) {
     return lua_pop(L, 1), 1;
 }
 
-#define COLUMNS 80 /* of a terminal that does not say */
+#define COLUMNS 80 /* if the terminal does not tell */
 #define ROWS 24
 
-/* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; or nothing. */
+/* core.terminal([fd]): columns and rows of the terminal that stderr, or `fd`, is; nothing if it is
+** none. */
 static int terminal(lua_State *L) {
     struct winsize size = {0};
     int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
@@ -211,14 +213,15 @@ static int cpu_count(lua_State *L) {
     return 1;
 }
 
-/* As error(value, 0): the program may have put another one in place of Lua's own, as busted does. */
+/* Like error(value, 0), which the program may have replaced, as busted does. */
 static int raise_value(lua_State *L) {
     lua_settop(L, 1);
     return lua_error(L);
 }
 
-/* What users call. They are in a table of their own, and so in package.loaded under no name but the module's: Lua's
-** messages and tracebacks take the first that they find ("bad argument #1 to 'tine.core.pool'"). */
+/* Public functions, in a table that is in package.loaded only under the module's name: Lua's
+** messages and tracebacks use the first name that they find there ("bad argument #1 to
+** 'tine.core.pool'"). */
 static const luaL_Reg public_functions[] = {
     {"pool", tine__pool_open_lua},
     {"future", tine__future_manual},
@@ -255,16 +258,17 @@ static void fill_module(lua_State *L) {
     lua_createtable(L, 0, 4);
     set_functions(L, tine__events_functions);
     lua_setfield(L, AT_MODULE, "events");
-    tine__errors_open(L); /* by this name error objects travel */
+    tine__errors_open(L); /* the codec knows the metatable of error objects by this name */
     lua_setfield(L, AT_MODULE, "error");
     lua_pushliteral(L, TINE_VERSION);
     lua_setfield(L, AT_MODULE, "version");
 }
 
-/* A worker takes a root only when it makes a pool of its own; so does what workers are made of. */
+/* Start the root process, but not in workers, nor in the states they are copied from: these start
+** one when they open a pool of their own. */
 static void take_root(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, WORKER) == LUA_TNIL)
-        tine__root_take(); /* if it cannot be had, the first pool says so */
+        tine__root_take(); /* on failure the first pool reports the error */
     lua_pop(L, 1);
 }
 
@@ -275,7 +279,7 @@ TINE_API int luaopen_tine_core(lua_State *L) {
     lua_settop(L, 0);
     push_state(L);
     for (int up = UP_FUTURE; up <= UP_LAST; up++)
-        lua_createtable(L, 0, 8); /* three metatables and the anchors */
+        lua_createtable(L, 0, 8); /* three metatables, and the anchors */
     lua_createtable(L, 0, 16);
     fill_state(L);
     fill_metas(L);

@@ -1,8 +1,9 @@
-/* Futures as arguments, and chains: from futures to needs of an item (pool/needs.h).
+/* Futures as arguments, and chains: from futures to the needs of an item (pool/needs.h).
 **
-** A future of the same pool that has not been decoded here is a need that the pool meets, with the bytes as they
-** are. Of one that has, the value is an argument like any other. One of another pool, or made by hand, is waited
-** for by a callback, and what it ends with is given.
+** A future of the same pool whose result was not decoded here is a need that the pool itself fills
+** in, as bytes. If its result was decoded, the value is an argument like any other. A future of
+** another pool, or a manual one, is waited for by an internal callback, which gives its result to
+** the item.
 */
 #include <string.h>
 #include "bind/callbacks.h"
@@ -12,7 +13,8 @@
 #include "bind/needs.h"
 #include "msg/settings.h"
 
-/* What it holds that was not decoded yet, and push what keeps that; NULL, and whatever is pushed: nothing. */
+/* The outcome of the future at `i`, if it was not decoded yet; pushes the value that keeps it
+** alive. NULL otherwise, with some value pushed. */
 static struct outcome *push_bytes(lua_State *L, struct future *f, int i) {
     if (f->core && f->cache == CACHE_NONE)
         return tine__future_outcome(L, f, i);
@@ -37,7 +39,7 @@ static uint32_t count(lua_State *L, int first, int n) {
     return found;
 }
 
-/* The future at `i` has ended, and its value is at hand: in its place. False: it has failed. */
+/* Replace the future at `i`, which has ended, by its value. False: it has failed. */
 static bool put_value(lua_State *L, struct future *f, int i) {
     if (f->core)
         tine__future_decode(L, f, i);
@@ -56,7 +58,7 @@ static bool put_value(lua_State *L, struct future *f, int i) {
     return true;
 }
 
-/* The future at `i` is something to be given. False: it has ended, and its value stands there. */
+/* Must the future at `i` become a need? False: it has ended and was replaced by its value. */
 static bool is_need(lua_State *L, struct core *c, int i) {
     struct future *f = tine__check_future(L, i);
     bool ours = f->core == c && (!f->done || (has_bytes(L, f, i) && !c->program));
@@ -83,14 +85,15 @@ static struct needs **push_place(lua_State *L) {
 
 static int await_all(lua_State *L);
 
-/* In the table of futures, at no argument's place: await_all, made while a failure does no harm yet. */
+/* Key in the table of futures, where no argument is: the function await_all, made while a memory
+** error does no harm yet. */
 #define AWAIT 0
 
 struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n, int futures) {
     uint32_t found = count(L, first, n), used = 0;
     if (found == 0)
         return NULL;
-    tine__callback_room(L); /* to give what has ended */
+    tine__callback_room(L); /* for the callbacks that will give the results */
     lua_createtable(L, (int)found, (int)found);
     lua_replace(L, futures);
     struct needs **place = push_place(L);
@@ -104,7 +107,7 @@ struct needs *tine__needs_collect(lua_State *L, struct core *c, int first, int n
         lua_pushvalue(L, i);
         lua_rawseti(L, futures, i - first + 1);
         lua_pushboolean(L, true);
-        lua_rawseti(L, futures, -(i - first + 1)); /* a callback is to give it */
+        lua_rawseti(L, futures, -(i - first + 1)); /* true: a callback must give it */
         lua_pushnil(L);
         lua_replace(L, i);
     }
@@ -137,14 +140,14 @@ void tine__needs_resolve(lua_State *L, struct core *c, struct needs *needs, int 
     }
 }
 
-/* --- what callbacks give --- */
+/* --- giving results --- */
 
-/* What is encoded in `cb` is given, or its failure, of which the message is on top. */
+/* Give the result encoded in `cb` to the item; or (`err`) fail the item with the message on top. */
 static void give_encoded(lua_State *L, struct core *c, struct item *item, uint32_t position,
                          int err, struct call_buf *cb) {
     size_t len;
     if (!c->p)
-        return; /* it has ended meanwhile, and the item with it */
+        return; /* the pool has ended meanwhile, and the item with it */
     if (!err) {
         tine__item_give(c->p, item, position, cb);
         return;
@@ -153,15 +156,14 @@ static void give_encoded(lua_State *L, struct core *c, struct item *item, uint32
     tine__item_fail(c->p, item, err, text, len);
 }
 
-/* The value on top: encoded, as what a call names is, and given to what is anchored. */
+/* Encode the value on top and give it to the anchored item. */
 static void give_value(lua_State *L, struct core *c, const struct anchor *a, uint32_t position) {
     int value = lua_gettop(L);
-    struct room *r =
-        tine__room_take_of(L, c); /* which an error of memory leaves to the collector */
+    struct room *r = tine__room_take_of(L, c); /* an error of memory leaves it to the collector */
     if (!r)
         return;
     core_begin_encoding(c);
-    c->messages++; /* of a map's chunk that is being filled, arguments cannot follow */
+    c->messages++; /* a map's chunk that is being filled must not go on */
     int err = tine__encode_given(L, c->codec, value, &r->call.b);
     if (a->item)
         give_encoded(L, c, a->item, position, err, &r->call);
@@ -170,7 +172,7 @@ static void give_value(lua_State *L, struct core *c, const struct anchor *a, uin
     tine__core_end_encoding(c);
 }
 
-/* The dependent at `idx` fails with the error of the future at 1. */
+/* Fail the dependent at `idx` with the error of the future at 1. */
 static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) {
     lua_getiuservalue(L, 1, FUTURE_VALUE);
     if (a->kind == ANCHOR_FUTURE) {
@@ -181,11 +183,11 @@ static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) 
     }
     lua_rawgeti(L, -1, 1);
     const char *text = tine__text_push(L, -1);
-    if (c->p && a->item) /* a metamethod may have ended it */
+    if (c->p && a->item) /* a metamethod may have ended the item */
         tine__item_fail(c->p, a->item, TINE_ETASK, text, lua_rawlen(L, -1));
 }
 
-/* (future); two more upvalues: the dependent, and the position. */
+/* Function (future); two more upvalues: the dependent, and the position of its argument. */
 static int give_end(lua_State *L) {
     struct future *f = tine__check_future(L, 1);
     struct anchor *a = lua_touserdata(L, UP(UP_LAST + 1));
@@ -209,8 +211,8 @@ static int give_end(lua_State *L) {
     return 0;
 }
 
-/* (future): a callback; two more upvalues: the dependent, and what is to give. Whatever happens there, nobody waits for it
-** any more. */
+/* Callback (future); two more upvalues: the dependent, and the function above, which gives the
+** result. If that fails, the item fails, since nobody else would end it. */
 static int give(lua_State *L) {
     lua_settop(L, 1);
     lua_pushvalue(L, UP(UP_LAST + 2));
@@ -227,7 +229,8 @@ static int give(lua_State *L) {
     return lua_error(L);
 }
 
-/* Push the callback that gives it to the dependent, as its argument in that position. */
+/* Push the callback that gives a future's result to the dependent, as its argument in this
+** position. */
 static void push_give(lua_State *L, int dependent, lua_Integer position) {
     push_upvalues(L);
     lua_pushvalue(L, dependent);
@@ -238,7 +241,7 @@ static void push_give(lua_State *L, int dependent, lua_Integer position) {
     lua_pushcclosure(L, give, UP_LAST + 2);
 }
 
-/* The future at `source` is to give the dependent its argument in that position. */
+/* Let the future at `source` give the dependent its argument in this position. */
 static void await_one(lua_State *L, int source, int dependent, lua_Integer position) {
     struct future *f = lua_touserdata(L, source);
     luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
@@ -252,7 +255,7 @@ static void await_one(lua_State *L, int source, int dependent, lua_Integer posit
         tine__callback_call(L, source, fn);
 }
 
-/* (futures, dependent) */
+/* Function (futures, dependent). */
 static int await_all(lua_State *L) {
     for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 3)) {
         lua_Integer argument = lua_tointeger(L, 3);
@@ -278,7 +281,8 @@ void tine__needs_await(lua_State *L, const struct draft *d) {
 
 /* --- chains --- */
 
-/* Push the view that the future at 1 was submitted through, or one that is as its pool. */
+/* Push the view that the future at 1 was submitted through, or one with the settings of its
+** pool. */
 static void push_view(lua_State *L, struct future *f) {
     lua_getiuservalue(L, 1, FUTURE_EXTRAS);
     if (f->extras == EXTRA_TABLE) {
@@ -321,7 +325,7 @@ int tine__future_chain(lua_State *L) {
     tine__check_task(L, 2, "chain");
     luaL_checkstack(L, 8, "too many arguments");
     lua_pushvalue(L, 1);
-    lua_insert(L, 3); /* the future, fn, the future, ... */
+    lua_insert(L, 3); /* [future, fn, future, ...] */
     push_view(L, f);
     lua_replace(L, 1);
     return tine__submit(L);

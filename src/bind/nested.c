@@ -1,4 +1,4 @@
-/* tine.worker.pool: the handle, and its views. */
+/* tine.worker.pool: the pool object and its views. */
 #include "bind/nested.h"
 #include "bind/options.h"
 #include "msg/settings.h"

@@ -1,5 +1,5 @@
-/* tine.worker.pool: the futures of its tasks: their ends, waiting for them, and what is left when the task that has
-** submitted them ends.
+/* tine.worker.pool: the futures of nested tasks: their ends, waiting for them, and forgetting them
+** when the task that submitted them ends.
 */
 #include <string.h>
 #include "base/clock.h"
@@ -10,11 +10,11 @@
 #include "msg/label.h"
 #include "worker/task/task_error.h"
 
-static const char forget_key; /* in the registry: a function */
+static const char forget_key; /* registry key of a function */
 
-/* --- what comes --- */
+/* --- results --- */
 
-/* The failure that the letter tells of; its texts are the letter's. */
+/* Read the failure in the letter. Its texts stay in the letter. */
 static void read_failure(const struct letter *letter, struct failure *f) {
     struct letter_failure said;
     char *at = (char *)(letter + 1) + sizeof said;
@@ -41,12 +41,12 @@ static void read_failure(const struct letter *letter, struct failure *f) {
     }
 }
 
-/* As an outcome, which the letter and `f` hold. */
+/* The letter's result as an outcome, which borrows from the letter and from `f`. */
 static struct outcome outcome_of(const struct letter *letter, struct failure *f) {
     struct outcome o = {.state = (uint8_t)letter->state,
                         .code = (int16_t)letter->code,
                         .storage = STORE_KEPT,
-                        .readers = 1}; /* nobody frees what it has */
+                        .readers = 1}; /* so that nobody frees it */
     if (letter->failed) {
         read_failure(letter, f);
         o.storage = STORE_FAILURE;
@@ -58,7 +58,8 @@ static struct outcome outcome_of(const struct letter *letter, struct failure *f)
     return o;
 }
 
-/* Push what the future at `idx` ended with: the number of values, or -1: error and traceback. */
+/* Push the result of the future at `idx`: returns the number of values, or -1 for error and
+** traceback. */
 static int push_end(lua_State *L, const struct loop *l, int idx, int origin,
                     const struct letter *letter) {
     struct core core = {.codec = l->run.codec};
@@ -77,7 +78,7 @@ static int push_end(lua_State *L, const struct loop *l, int idx, int origin,
     return n;
 }
 
-/* The state has the task of this number no more; the table of them is at `list`. */
+/* Remove the task of this number from the table at `list`. */
 static void forget(lua_State *L, struct future *f, int list, lua_Integer number) {
     for (int i = 0; i < 2; i++, number = -number) {
         lua_pushnil(L);
@@ -87,15 +88,15 @@ static void forget(lua_State *L, struct future *f, int list, lua_Integer number)
     state_of(L)->nested--;
 }
 
-/* (letter, loop): the task of that number has ended */
+/* Function (letter, loop): end the future of the letter's task. */
 static int settle(lua_State *L) {
     const struct posted *p = lua_touserdata(L, 1);
     const struct loop *l = lua_touserdata(L, 2);
     lua_Integer number = (lua_Integer)p->letter.number;
-    push_kept(L, KEPT_NESTED); /* 3 */
+    push_kept(L, KEPT_NESTED); /* index 3 */
     if (lua_rawgeti(L, 3, number) == LUA_TNIL)
         return 0;               /* it was forgotten */
-    lua_rawgeti(L, 3, -number); /* 5 */
+    lua_rawgeti(L, 3, -number); /* index 5 */
     struct future *f = lua_touserdata(L, 4);
     int n = push_end(L, l, 4, 5, &p->letter);
     bool cancelled = p->letter.state == OUTCOME_FAILED && p->letter.code == TINE_ECANCELLED;
@@ -110,7 +111,8 @@ static void push_closure(lua_State *L, lua_CFunction f) {
     lua_pushcclosure(L, f, UP_LAST);
 }
 
-/* Deal with all that has come. With an error, its value is pushed: of memory, or a callback was interrupted. */
+/* Handle all letters that have come. Returns the status; an error (of memory, or an interrupt in a
+** callback) is pushed. */
 static int settle_all(lua_State *L, struct loop *l) {
     struct posted *p;
     int status = LUA_OK;
@@ -148,7 +150,8 @@ static uint64_t number_of(const struct future *f) {
     return f->id & ((UINT64_C(1) << NESTED_LEVEL_BIT) - 1);
 }
 
-/* The table of those that have not ended is on top: the next one from *number on, pushed; NULL and nothing: there is none. */
+/* Push the next unfinished future, from *number on, of the table on top. NULL, and nothing pushed:
+** there is none. */
 static struct future *next_nested(lua_State *L, const struct loop *l, uint64_t *number) {
     struct state *S = state_of(L);
     for (uint64_t n = *number > S->nested_first ? *number : S->nested_first; n <= l->numbers; n++) {
@@ -160,7 +163,8 @@ static struct future *next_nested(lua_State *L, const struct loop *l, uint64_t *
     return NULL;
 }
 
-/* The numbers of those that are watched (tine.as_completed and the like), as far as there is room. */
+/* Collect the numbers of futures that are watched (tine.as_completed and the like), as many as
+** fit. */
 static uint32_t collect_watched(lua_State *L, const struct loop *l,
                                 uint64_t numbers[NESTED_AWAITED]) {
     const struct future *f;
@@ -175,13 +179,13 @@ static uint32_t collect_watched(lua_State *L, const struct loop *l,
     return n;
 }
 
-/* May the future end when others have? One that is made by hand is set by a callback; to a task of another pool some may be
-** promised. */
+/* May the future end as a consequence of nested tasks? A manual future may be completed by a
+** callback, and a task of another pool may wait for a nested future's result. */
 static bool may_follow(lua_State *L, const struct future *f) {
     return !f->nested && (!f->core || state_of(L)->promised > 0);
 }
 
-/* The numbers of those that the aim wants, and that the task which runs has submitted. */
+/* Collect the numbers of the futures that the aim needs and that the running task has submitted. */
 static uint32_t collect(lua_State *L, const struct loop *l, const struct aim *aim,
                         uint64_t numbers[NESTED_AWAITED]) {
     const struct future *f = aim->future;
@@ -198,22 +202,22 @@ static int nothing(lua_State *L) {
     return 0;
 }
 
-/* It was asked to end: the hook that says so raises at any call. */
+/* The task was asked to end: the hook that does it raises at the next call. */
 static void heed(lua_State *L) {
     lua_pushcfunction(L, nothing);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         lua_error(L);
 }
 
-#define OFTEN 5000000u /* ns: pools of its own are looked at */
+#define OFTEN 5000000u /* ns: how often pools that the task has opened itself are looked at */
 
-/* Those that the pool knows to be waited for. */
+/* The tasks that the worker has told its pool it waits for. */
 struct named {
     uint32_t n;
     uint64_t numbers[NESTED_AWAITED];
 };
 
-/* Has any of them not ended? */
+/* Is one of them unfinished? */
 static bool any_left(lua_State *L, const struct named *named) {
     bool left = false;
     push_kept(L, KEPT_NESTED);
@@ -225,8 +229,8 @@ static bool any_left(lua_State *L, const struct named *named) {
     return left;
 }
 
-/* Until the aim is met, or nothing more can come of it here. *status: of what was run meanwhile, with an error its value
-** on top. */
+/* Wait until the aim is met, or nothing more can be done here. *status is that of callbacks; an
+** error is pushed. */
 static int wait_for(lua_State *L, struct waiting *w, const struct aim *aim, uint64_t deadline,
                     struct named *named, int *status) {
     struct named next;
@@ -242,7 +246,8 @@ static int wait_for(lua_State *L, struct waiting *w, const struct aim *aim, uint
         }
         err = tine__nest_wait(w, next.numbers, next.n, deadline);
         *status = settle_all(L, w->loop);
-        if (w->loop->waits != waits) /* a callback has waited, and does so no more */
+        if (w->loop->waits != waits) /* a callback has waited meanwhile, which has replaced what was
+                                     ** told */
             w->said = false;
     }
     return err;
@@ -262,7 +267,7 @@ bool tine__nested_await(lua_State *L, const struct aim *aim, uint64_t deadline) 
     if (tine__nest_begin(L, l, &w))
         tine__error(L, TINE_EINVALID, "no C stack is left for a task on top of this one");
     int status = LUA_OK, err = wait_for(L, &w, aim, deadline, &named, &status);
-    if (status != LUA_OK) { /* its value is kept below what is ours */
+    if (status != LUA_OK) { /* keep the error below the values of this wait */
         lua_insert(L, w.top + 1);
         w.top++;
     }
@@ -286,14 +291,15 @@ void tine__nested_cancel(lua_State *L, struct future *f) {
 
 /* --- the end of a task --- */
 
-/* (level): what its task has submitted is cancelled. Callbacks may submit more. */
+/* Function (level): cancel and forget what the task of this level has submitted. Callbacks that run
+** here may submit more. */
 static int forget_level(lua_State *L) {
     const struct loop *l = tine__nest_loop(L);
     unsigned level = (unsigned)lua_tointeger(L, 1);
     struct future *f;
     push_kept(L, KEPT_NESTED);
     for (uint64_t number = 0; l && (f = next_nested(L, l, &number)); number++) {
-        if (is_of_level(f, level)) { /* at 3 */
+        if (is_of_level(f, level)) { /* index 3 */
             forget(L, f, 2, (lua_Integer)number);
             f->phase = PHASE_CANCELLED;
             tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
@@ -302,7 +308,7 @@ static int forget_level(lua_State *L) {
         }
         lua_settop(L, 2);
     }
-    tine__task_error_forget(L); /* whatever it has caught */
+    tine__task_error_forget(L); /* errors that the task has caught */
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* Tasks that a task submits in a pool without processes: each runs at once, on top of the one that submits it. */
+/* tine.worker.pool in a pool without processes: a nested task runs at once, inside the task that
+** submits it. */
 #include <string.h>
 #include "base/buf.h"
 #include "base/clock.h"
@@ -7,7 +8,7 @@
 #include "msg/report.h"
 #include "msg/settings.h"
 
-/* What it was answered with, as the letter that would come, and what that names, which goes over. */
+/* The result as the letter that a worker would get; takes over what it names. */
 static struct posted *as_letter(enum record_kind kind, const struct buf *out,
                                 struct carried *names) {
     static const struct {
@@ -49,7 +50,7 @@ static struct posted *as_letter(enum record_kind kind, const struct buf *out,
     return p;
 }
 
-/* The head of the call, whose bytes begin with what it is told: `extra` bytes, and the label. */
+/* The head of the call, whose bytes begin with `extra` bytes of struct call_extra and the label. */
 static struct call_head head_of(const struct loop *l, const struct nested_here *h, uint32_t extra) {
     uint64_t depth = l->call->depth + 1;
     uint32_t first = extra + (uint32_t)h->label_len;
@@ -61,14 +62,14 @@ static struct call_head head_of(const struct loop *l, const struct nested_here *
                               .flags = depth << CALL_DEPTH | CALL_MUTE | (extra ? CALL_EXTRA : 0)};
 }
 
-/* How it is to be run; without a group. */
+/* The settings of the task, without a group. */
 static void set_settings(const struct loop *l, const struct nested_here *h, struct settings *out) {
     memcpy(out, l->defaults ? l->defaults : &tine__settings_none, sizeof *out);
     if (h->settings)
         tine__nested_merge(out, h->settings, h->said->set);
 }
 
-/* Push the bytes of the call. */
+/* Push the bytes of the call; returns them. */
 static const char *push_bytes(lua_State *L, const struct loop *l, const struct nested_here *h,
                               const struct settings *set, const struct call_head *head) {
     const uint64_t index = l->call->index ? l->call->index + l->k : 0;
@@ -87,7 +88,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a && (!b || a < b) ? a : b;
 }
 
-/* May it be tried again, having ended like this for the n-th time? */
+/* May the task be tried again, when its n-th attempt has ended like this? */
 static bool again(const struct settings *set, enum record_kind kind, uint32_t n) {
     return (kind == RECORD_ERROR || kind == RECORD_MEMORY)
                ? n <= set->retry.budget[RETRY_ERROR]

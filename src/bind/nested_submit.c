@@ -1,4 +1,4 @@
-/* tine.worker.pool: submit. */
+/* tine.worker.pool: submitting. */
 #include <string.h>
 #include "base/buf.h"
 #include "bind/errors.h"
@@ -10,7 +10,7 @@
 
 /* --- the call --- */
 
-/* Push the origin of the function at `fn`. */
+/* Push a userdata with the origin of the function at `fn`; returns the origin. */
 static const struct codec_origin *push_origin(lua_State *L, int fn) {
     lua_Debug ar = {.short_src = ""};
     const char *name =
@@ -32,7 +32,7 @@ static int append_text(struct buf *b, const char *text, size_t len, uint32_t *si
     return buf_append(b, text, len) || buf_append(b, "", 1) ? TINE_ENOMEM : 0;
 }
 
-/* What is behind the call. */
+/* Append the texts that follow the call. */
 static int append_texts(struct buf *b, const struct nested *v, const struct codec_origin *o,
                         struct nested_call *head) {
     int err = 0;
@@ -47,7 +47,7 @@ static int append_texts(struct buf *b, const struct nested *v, const struct code
     return err;
 }
 
-/* Encode the call at 2 with n arguments. 0, or a code with the message pushed. */
+/* Encode the call at 2 with `n` arguments. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
                   const struct codec_origin *o, struct buf *b) {
     struct nested_call head = {.set = v->set, .line = o->line};
@@ -70,19 +70,19 @@ static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
     return 0;
 }
 
-/* The future at `idx` fails with the error and the traceback on top, as `phase`. */
+/* End the future at `idx` as `phase`, with the error and the traceback on top. */
 static void fail(lua_State *L, struct future *f, int idx, enum phase phase) {
     f->phase = phase;
     tine__manual_end(L, f, idx, -1);
 }
 
-/* How a future ends that was to be given what this one ended with, and that has failed. */
+/* How a future ends whose argument `needed` has failed. */
 static enum phase phase_as(const struct future *needed) {
     return tine__future_cancelled(needed) ? PHASE_CANCELLED : PHASE_FINISHED;
 }
 
-/* Futures among the n arguments stand for their first results, which are waited for. False: one has failed or was
-** cancelled, and so has or was the future at `idx`. */
+/* Replace futures among the `n` arguments by their first results, waiting for them. False: one has
+** failed or was cancelled, and the future at `idx` was ended in the same way. */
 static bool resolve(lua_State *L, struct future *f, int idx, int n) {
     for (int i = 3; i < 3 + n; i++) {
         struct future *needed = tine__to_future(L, i);
@@ -90,7 +90,7 @@ static bool resolve(lua_State *L, struct future *f, int idx, int n) {
             continue;
         lua_getfield(L, i, "pcall");
         lua_pushvalue(L, i);
-        lua_call(L, 1, 3); /* true, value; or false, error, traceback */
+        lua_call(L, 1, 3); /* [true, value] or [false, error, traceback] */
         if (!lua_toboolean(L, -3))
             return fail(L, f, idx, phase_as(needed)), false;
         lua_pop(L, 1);
@@ -104,8 +104,8 @@ static struct loop *check_loop(lua_State *L) {
     struct loop *l = tine__nest_loop(L);
     if (!l)
         tine__error(L, TINE_EINVALID, "tine.worker.pool is there for tasks, and none runs here");
-    if (l->call
-            ->far) /* its submitter would not know of them, nor would this host's limits hold for them */
+    /* its submitter would not know of them, and this host's limits would not apply to them */
+    if (l->call->far)
         tine__error(L, TINE_EINVALID,
                     "tine.worker.pool is not there for a task that came from another machine");
     if (l->call->depth >= NESTED_MOST)
@@ -127,7 +127,8 @@ static struct future *new_future(lua_State *L, const struct nested *v, int idx) 
     return f;
 }
 
-/* The state has it from now on by the number that it is going to get; its origin is on top. */
+/* Enter the future into the state's table, under the number that its task will get. Its origin is
+** on top (popped). */
 static void enter(lua_State *L, const struct loop *l, struct future *f, int idx) {
     lua_Integer number = (lua_Integer)l->numbers + 1;
     push_kept(L, KEPT_NESTED);
@@ -140,9 +141,9 @@ static void enter(lua_State *L, const struct loop *l, struct future *f, int idx)
     state_of(L)->nested++;
 }
 
-/* --- submitting it --- */
+/* --- submitting --- */
 
-/* Run the call in `b`, whose future is known by its number. */
+/* Run the call in `b`; its future is in the state's table. */
 static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
                         const struct codec_origin *o, struct buf *b) {
     struct nested_call said;
@@ -150,7 +151,7 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
     said.number = ++l->numbers;
     said.count = ++l->submitted;
     size_t at = sizeof said + (said.set ? sizeof *v->settings : 0);
-    char *call = lua_newuserdatauv(L, said.call, 0); /* the buffer is used by others, too */
+    char *call = lua_newuserdatauv(L, said.call, 0); /* copied, because the buffer will be reused */
     memcpy(call, b->data + at, said.call);
     const struct nested_here here = {&said, v->settings, call, v->label, v->label_len, o};
     struct posted *p = tine__nested_run(L, l, &here);
@@ -164,8 +165,7 @@ static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
 
 struct nested *tine__check_nested(lua_State *L) {
     struct nested *v = luaL_checkudata(L, 1, "tine.nested");
-    if (v->set &&
-        !v->settings) /* what was made before it is finalized after it, and may have it still */
+    if (v->set && !v->settings) /* an older object is finalized after it, and may still have it */
         tine__error(L, TINE_EINVALID, "this view of the pool has been finalized");
     return v;
 }

@@ -8,8 +8,8 @@
 #include "trace/trace.h"
 #include "worker/state/state.h"
 
-#define FAR_GUESS 4 /* workers that there may be on other machines, while nobody is known */
-#define DEEPEST 8   /* pools in workers of pools ... */
+#define FAR_GUESS 4 /* guess of the number of workers on other machines, until a host is known */
+#define DEEPEST 8   /* nesting limit of pools in workers of pools */
 
 static const char *const known[] = {"workers",
                                     "initializer",
@@ -46,7 +46,7 @@ static const char *const known[] = {"workers",
                                     "confirm",
                                     NULL};
 
-/* It could not be opened, or its trace. */
+/* Raise why the pool, or its trace, could not be opened. */
 static void refuse(lua_State *L, struct core *c, int err, const char *what, const char *file) {
     int error = errno;
     c->p = NULL;
@@ -69,7 +69,7 @@ static void open_pool(lua_State *L, struct core *c, struct pool_options *o, cons
     tine__core_start(state_of(L), c, o->far ? FAR_GUESS : o->workers);
 }
 
-/* Is a module being loaded? */
+/* Is a module being loaded (is `require` running)? */
 static bool is_loading(lua_State *L) {
     lua_Debug ar;
     bool loading = false;
@@ -81,11 +81,12 @@ static bool is_loading(lua_State *L) {
     return loading;
 }
 
-/* A script that is a module, too, would make pools in its workers without end. */
+/* A script that opens a pool in its main part and is also loaded by workers would open pools
+** without end. */
 static void check_nesting(lua_State *L) {
     bool task = lua_getfield(L, LUA_REGISTRYINDEX, TINE_WORKER_FIELD) == LUA_TTABLE;
     lua_pop(L, 1);
-    if (tine__boot_depth() == 0 && !task) /* it is one without a process of its own, too */
+    if (tine__boot_depth() == 0 && !task) /* a task in an in-process pool counts as a worker, too */
         return;
     luaL_checkstack(L, 4, "pools");
     if (is_loading(L))
@@ -111,7 +112,7 @@ int tine__pool_open_lua(lua_State *L) {
     lua_settop(L, 1);
     if (lua_type(L, 1) == LUA_TTABLE) {
         tine__check_options(L, 1, known);
-    } else if (!lua_isnil(L, 1)) { /* the number of workers */
+    } else if (!lua_isnil(L, 1)) { /* a number of workers */
         if (lua_type(L, 1) != LUA_TNUMBER)
             return luaL_typeerror(L, 1, "table or number of workers");
         lua_createtable(L, 0, 1);

@@ -1,4 +1,5 @@
-/* What workers run before their tasks and after them: preload, initializer, finalizer, encoded for them (open.h). */
+/* What workers run before and after their tasks: encoding preload, initializer and finalizer
+** (open.h). */
 #include <lualib.h>
 #include "base/buf.h"
 #include "bind/errors.h"
@@ -7,9 +8,9 @@
 #include "msg/errand.h"
 #include "msg/origin.h"
 
-/* --- bytes that outlive an error --- */
+/* --- bytes that are freed after an error --- */
 
-/* What is encoded for the time before tasks, and the regions that it names. */
+/* Encoded calls, and the regions that they name. */
 struct bytes {
     struct buf b;
     struct carried carried;
@@ -22,7 +23,7 @@ int tine__bytes_gc(lua_State *L) {
     return 0;
 }
 
-/* Push a userdata that owns such bytes. What they name goes to `carried`. */
+/* Push a userdata that owns such bytes. Regions that they name are added to `carried`. */
 static struct bytes *push_bytes(lua_State *L, struct carried *carried) {
     struct bytes *bytes = lua_newuserdatauv(L, sizeof *bytes, 0);
     *bytes = (struct bytes){.carried = {0}};
@@ -35,13 +36,13 @@ static struct bytes *push_bytes(lua_State *L, struct carried *carried) {
 
 /* --- encoding --- */
 
-/* An encoding failed with the message on top. */
+/* If `code` is not 0, raise the error whose message is on top. */
 static void cannot_send(lua_State *L, int code, const char *option) {
     if (code)
         tine__error(L, code, "option '%s': %s", option, lua_tostring(L, -1));
 }
 
-/* Encode the function on top (popped). */
+/* Encode the function on top (popped); *len is the length of its segment. */
 static void encode_function(lua_State *L, struct codec *c, struct buf *b, size_t *len,
                             const char *option) {
     const struct codec_origin *origin = NULL;
@@ -50,16 +51,16 @@ static void encode_function(lua_State *L, struct codec *c, struct buf *b, size_t
     lua_pop(L, 1);
 }
 
-/* Encode the `n` values on top (popped) as the arguments of one call. */
+/* Encode the `n` values on top (popped) as arguments of one call. */
 static void encode_arguments(lua_State *L, struct codec *c, struct buf *b, int n,
                              const char *option) {
     cannot_send(L, tine__encode_arguments(L, c, lua_gettop(L) - n + 1, n, b), option);
     lua_pop(L, n);
 }
 
-#define MOST_INITARGS 900000 /* Lua's stack has room for a million values */
+#define MOST_INITARGS 900000 /* the Lua stack has room for a million values */
 
-/* How many values the list on top has. */
+/* The number of values in the list on top. */
 static int count_initargs(lua_State *L, int arg) {
     int exact = 1, type = lua_getfield(L, -1, "n");
     lua_Integer n = type == LUA_TNIL ? luaL_len(L, -2) : lua_tointegerx(L, -1, &exact);
@@ -70,7 +71,7 @@ static int count_initargs(lua_State *L, int arg) {
     return (int)n;
 }
 
-/* Push the values of option `initargs`; how many. */
+/* Push the values of option `initargs`; returns their number. */
 static int push_initargs(lua_State *L, int arg) {
     if (tine__option(L, arg, "initargs") == LUA_TNIL)
         return lua_pop(L, 1), 0;
@@ -91,7 +92,7 @@ static void check_initargs(lua_State *L, int arg) {
     lua_pop(L, 1);
 }
 
-/* Push it; false: there is none. */
+/* Push option `initializer`. False: it is not set. */
 static bool push_initializer(lua_State *L, int arg) {
     check_initargs(L, arg);
     int type = tine__option(L, arg, "initializer");
@@ -129,7 +130,7 @@ static void encode_finalizer(lua_State *L, int arg, struct codec *c, struct pool
     boot->finalizer_len = b->len;
 }
 
-/* Push `require` as Lua made it. */
+/* Push the original `require`. */
 static void push_require(lua_State *L) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, LUA_GNAME);
@@ -138,7 +139,8 @@ static void push_require(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* The module names in the list (or the single name) on top: one call of `require` each. Popped. */
+/* Encode one call of `require` for each module name in the list on top, or for the single name
+** (popped). Returns their number. */
 static uint32_t encode_names(lua_State *L, int arg, struct codec *c, struct buf *b) {
     int list = lua_gettop(L);
     uint32_t n = 0;
@@ -189,7 +191,7 @@ void tine__open_encode(lua_State *L, int arg, struct pool_options *o) {
         lua_pop(L, 1);
     if (!any || o->far)
         return;
-    /* what travels with the pool travels inline: there is no store yet */
+    /* code travels inline: the pool has no store yet */
     struct codec_options co = {.send_globals = o->boot.send_globals};
     struct codec *c = tine__codec_new(L, &co);
     o->carried = &push_bytes(L, NULL)->carried;
@@ -200,7 +202,8 @@ void tine__open_encode(lua_State *L, int arg, struct pool_options *o) {
 
 /* --- initializers of workers on other machines --- */
 
-/* The function on top (popped), and its arguments, behind room for its head. A code, with the message pushed. */
+/* Encode the function on top (popped) and its arguments behind a head. 0, or a code with the
+** message pushed. */
 static int encode_far(lua_State *L, struct core *c, int arg, struct buf *b, size_t *function) {
     const struct errand_head head = {.function = 0};
     const struct codec_origin *origin = NULL;
@@ -220,7 +223,7 @@ static int encode_far(lua_State *L, struct core *c, int arg, struct buf *b, size
     return err;
 }
 
-/* What its functions are made of goes to each host once, by the store. */
+/* The code of its functions is sent to each host once, through the store. */
 void tine__open_initialize(lua_State *L, struct core *c, int view, int arg) {
     size_t function = 0;
     if (!push_initializer(L, arg))

@@ -1,4 +1,4 @@
-/* What the option table of tine.pool says (open.h). */
+/* Reading the option table of tine.pool (open.h). */
 #include <locale.h>
 #include <lualib.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #define MOST_WORKERS 4095
 
-/* Field of `package`; stays on the stack. */
+/* A field of `package`; stays on the stack. */
 static const char *package_field(lua_State *L, const char *field) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     const char *value = NULL;
@@ -23,7 +23,7 @@ static const char *package_field(lua_State *L, const char *field) {
     return value;
 }
 
-/* 0 is none, and the program's own process. */
+/* 0 means no worker processes. */
 static void read_workers(lua_State *L, int arg, struct pool_options *o) {
     int type = tine__option(L, arg, "workers");
     lua_Number n = lua_tonumber(L, -1);
@@ -34,12 +34,12 @@ static void read_workers(lua_State *L, int arg, struct pool_options *o) {
     o->in_process = type == LUA_TNUMBER && n == 0;
     o->workers = 1;
     if (!o->in_process && type == LUA_TNIL)
-        o->workers = tine_cpu_count(); /* which reads files */
+        o->workers = tine_cpu_count(); /* only if needed, since it reads files */
     else if (!o->in_process)
         o->workers = (unsigned)tine__option_count(L, arg, "workers", MOST_WORKERS, 1);
 }
 
-/* Steps a second. */
+/* Priority steps a second. */
 static double read_ageing(lua_State *L, int arg) {
     int type = tine__option(L, arg, "ageing");
     double x = type == LUA_TNIL ? POOL_AGEING : lua_tonumber(L, -1);
@@ -49,7 +49,7 @@ static double read_ageing(lua_State *L, int arg) {
     return x;
 }
 
-/* An integer of 0 or more, 0 when nil. */
+/* An integer from 0 to `most`; 0 if nil. */
 static lua_Integer read_natural(lua_State *L, int arg, const char *name, lua_Integer most) {
     int exact = 1, type = tine__option(L, arg, name);
     lua_Integer n = type == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &exact);
@@ -62,7 +62,7 @@ static lua_Integer read_natural(lua_State *L, int arg, const char *name, lua_Int
     return n;
 }
 
-/* As many as there may be at most, where the program has said how many. */
+/* At most `workers`, if that option is set. */
 static unsigned read_min_workers(lua_State *L, int arg, const struct pool_options *o) {
     lua_Integer n = read_natural(L, arg, "min_workers", MOST_WORKERS);
     bool said = tine__option(L, arg, "workers") != LUA_TNIL;
@@ -100,7 +100,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
     o->boot.send_globals = tine__option_choice(L, arg, "globals", globals) == 0;
 }
 
-/* --- what belongs to the program as a process --- */
+/* --- the program as a process --- */
 
 /* What it reads stays on the stack. */
 static void read_arg(lua_State *L, struct boot *boot) {
@@ -112,14 +112,14 @@ static void read_arg(lua_State *L, struct boot *boot) {
 
 static void read_warnings(lua_State *L, int arg, struct boot *boot) {
     int type = tine__option(L, arg, "warnings");
-    if (type == LUA_TNIL) /* as `tine -W` */
+    if (type == LUA_TNIL) /* as of `tine -W` */
         lua_getfield(L, LUA_REGISTRYINDEX, TINE_WARNINGS_FIELD);
     else if (type != LUA_TBOOLEAN)
         tine__option_error(L, arg, "warnings", "a boolean");
     boot->warnings = lua_toboolean(L, -1);
 }
 
-/* Is there one? */
+/* Is the option set? Raises if it is no function. */
 static bool check_function(lua_State *L, int arg, const char *name) {
     bool any = tine__option(L, arg, name) != LUA_TNIL;
     if (any && !tine__is_callable(L, -1))

@@ -1,4 +1,4 @@
-/* Option tables: every wrong one is an argument error that names the option. */
+/* Option tables: a wrong option is an argument error that names it. */
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static const char *nearest(const char *name, const char *const *known) {
     for (; *known; known++) {
         size_t d = distance(name, *known);
         if (strncmp(name, *known, strlen(name)) == 0)
-            d = 0; /* a beginning of it */
+            d = 0; /* `name` is an abbreviation of it */
         if (d < shortest) {
             shortest = d;
             best = *known;
@@ -59,7 +59,7 @@ static int not_a_name(lua_State *L, int arg, const char *prefix) {
     const char *got = luaL_typename(L, -2);
     if (!prefix[0])
         return luaL_argerror(L, arg, lua_pushfstring(L, "option names are strings, got a %s", got));
-    lua_pushlstring(L, prefix, strlen(prefix) - 1); /* without the dot */
+    lua_pushlstring(L, prefix, strlen(prefix) - 1); /* without the final dot */
     return luaL_argerror(L, arg,
                          lua_pushfstring(L, "option '%s': names in it are strings, got a %s",
                                          lua_tostring(L, -1), got));
@@ -111,7 +111,7 @@ int tine__option(lua_State *L, int arg, const char *name) {
     return lua_getfield(L, arg, name);
 }
 
-/* Of a text that an option cannot be; a longer one is told by its length. */
+/* Longest text that a message shows; of a longer one it shows the length. */
 #define LONGEST_SHOWN 200
 
 int tine__option_error(lua_State *L, int arg, const char *name, const char *wanted) {

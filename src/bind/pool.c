@@ -1,4 +1,4 @@
-/* Pools and their views: what their methods are, submit apart. */
+/* Methods of pools and views, except submit. */
 #include <stdlib.h>
 #include "api/api.h"
 #include "base/clock.h"
@@ -15,16 +15,18 @@
 #include "bind/workers.h"
 #include "msg/settings.h"
 
-/* --- the end --- */
+/* --- ending a pool --- */
 
 static bool all_finished(const struct aim *aim) {
     const struct core *c = aim->what;
     return c->joined || c->inbox.open == 0;
 }
 
-/* Close it and wait until it has ended; false: the deadline has passed. An interrupt ends it at once. */
+/* Shut the pool down and wait until it has ended. False: the deadline has passed. An interrupt
+** kills the workers. */
 static bool close_and_wait(lua_State *L, struct core *c, bool cancel, uint64_t deadline) {
-    if (c->joined) { /* by a wait that runs no callbacks, maybe (tine.sleep): they are due */
+    /* Perhaps joined by a wait that runs no callbacks (tine.sleep): these are due now. */
+    if (c->joined) {
         const struct aim aim = {.met = all_finished, .what = c, .core = c};
         return tine__await(L, &aim, deadline) == 0;
     }
@@ -62,7 +64,7 @@ static int pool_shutdown(lua_State *L) {
         in_time = close_and_wait(L, c, cancel, clock_deadline(span));
     else
         tine__core_close(c, cancel);
-    if (!in_time) { /* what is left then is killed */
+    if (!in_time) { /* kill what is left */
         tine__pool_kill(c->p, WHY_OVERDUE);
         close_and_wait(L, c, false, WAIT_FOREVER);
     }
@@ -70,8 +72,8 @@ static int pool_shutdown(lua_State *L) {
     return 1;
 }
 
-/* pool:join([timeout]): wait until nothing is unfinished, what callbacks submit meanwhile included. Whether it
-** is so. The pool stays open. */
+/* pool:join([timeout]): wait until no task is unfinished, tasks that callbacks submit meanwhile
+** included. Returns whether that is so. The pool stays open. */
 static int pool_join(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     struct aim aim = {.met = all_finished, .what = c, .core = c, .ends = tine__all_ends};
@@ -191,10 +193,11 @@ static int view_with(lua_State *L) {
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_setiuservalue(L, 3, VIEW_CORE);
     lua_getiuservalue(L, 1, VIEW_META);
-    lua_setiuservalue(L, 3, VIEW_META); /* that of v->meta */
-    lua_pushvalue(L, 1);                /* a view of a view keeps that one, and so the label */
+    lua_setiuservalue(L, 3, VIEW_META); /* which v->meta refers to */
+    /* A view of a view keeps that view, and so its label, alive. */
+    lua_pushvalue(L, 1);
     lua_setiuservalue(L, 3, VIEW_POOL);
-    /* at lua_close those of a pool that was finalized already are gone */
+    /* the settings are gone if lua_close has already finalized the pool */
     tine__view_settings(L, 2, 3, from->settings ? from->settings : &tine__settings_none, 1);
     return 1;
 }

@@ -9,7 +9,7 @@
 
 const struct tine__extra_modules *tine__extra;
 
-/* Compile it: its chunk on top. */
+/* Push the compiled chunk. */
 static void compile(lua_State *L, const struct tine__lua_source *source) {
     lua_pushfstring(L, "@%s.lua", source->name);
     if (luaL_loadbufferx(L, source->text, source->len, lua_tostring(L, -1), "t") != LUA_OK)
@@ -17,7 +17,7 @@ static void compile(lua_State *L, const struct tine__lua_source *source) {
     lua_remove(L, -2);
 }
 
-/* Loader of a module whose source is compiled in: (name, ":preload:"). */
+/* Loader of a compiled-in module: (name, ":preload:"). */
 static int load_source(lua_State *L) {
     const struct tine__lua_source *source = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 1);
@@ -54,7 +54,7 @@ void tine__preload_modules(lua_State *L) {
 
 /* --- for worker states --- */
 
-/* Loader of a module that was compiled before: (name, ":preload:"). */
+/* Loader of a precompiled module: (name, ":preload:"). */
 static int load_dump(lua_State *L) {
     size_t len;
     const char *dump = lua_tolstring(L, lua_upvalueindex(1), &len);
@@ -66,7 +66,8 @@ static int load_dump(lua_State *L) {
     return 1;
 }
 
-/* A string, which workers share; functions would be marked, and so copied, by the collector of each. */
+/* Keep the module as a string, whose memory workers share. A function would be marked by the
+** collector of each worker, and its pages copied. */
 static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
     lua_getglobal(L, LUA_STRLIBNAME);
     lua_getfield(L, -1, "dump");
@@ -77,7 +78,7 @@ static void preload_dump(lua_State *L, const struct tine__lua_source *source) {
     lua_pop(L, 1);
 }
 
-/* In a worker, whose task may never have loaded the module. */
+/* Push an error object in a worker, whose task may never have loaded the module. */
 static void push_error(lua_State *L, int code, const char *text) {
     luaL_requiref(L, "tine.core", luaopen_tine_core, 0);
     tine__error_push(L, code, "%s", text);
@@ -87,7 +88,7 @@ static void push_error(lua_State *L, int code, const char *text) {
     }
 }
 
-/* Event loops that were made before the fork. */
+/* Repair event loops that were made before the fork. */
 static int mend(lua_State *L) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_getfield(L, -1, "tine.luv_forked");
@@ -112,7 +113,7 @@ void tine__preload_worker(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* As `require "tine"`, from what is compiled in. */
+/* Like `require "tine"`, from what is compiled in. */
 TINE_API int luaopen_tine(lua_State *L) {
     tine__preload_modules(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -1,4 +1,4 @@
-/* How far a task says that it has come, as Lua values. */
+/* Progress that tasks report, as Lua values. */
 #include "bind/progress.h"
 #include "msg/progress.h"
 

@@ -1,5 +1,5 @@
-/* Taking in what has come back to one lua_State: the news of its pools, and their ends. What is told of it to callbacks
-** is only noted here (callbacks.c runs them).
+/* Reaping: taking in news of a Lua state's pools, and their ends. Callbacks only become due here;
+** callbacks.c runs them.
 */
 #include <assert.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ void tine__state_check(lua_State *L, struct state *S) {
     (void)L;
     if (S->generation == tine__root_generation())
         return;
-    /* their memory is not ours to touch; the table of cores keeps what Lua has of them */
+    /* the parent's pools must not be touched; the table of cores keeps their Lua parts */
     S->generation = tine__root_generation();
     while (list_pop(&S->cores))
         ;
@@ -32,7 +32,7 @@ void tine__state_check(lua_State *L, struct state *S) {
     S->ncores = 0;
 }
 
-/* Its trace could not be written: Lua's `warn` says so. */
+/* If the trace could not be written, report that with Lua's `warn`. */
 static void warn_of_trace(lua_State *L, struct pool *p) {
     char *trouble = tine__pool_trace_trouble(p);
     if (trouble)
@@ -51,19 +51,19 @@ void tine__core_join(lua_State *L, struct core *c) {
     S->changes++;
     tine__core_retire(S, c);
     tine__core_unanchor(L, c);
-    warn_of_trace(L, p); /* of what was written last */
+    warn_of_trace(L, p); /* what was written last may have failed, too */
     tine__pool_unref(p);
 }
 
 /* --- news --- */
 
-/* Nothing is awaited of it any more. */
+/* No news can come: waits need not poll the core. */
 static void rest(struct core *c) {
     if (c->inbox.open == 0 && !c->closing && !c->loose)
         list_remove(&c->busy);
 }
 
-/* Its owner is asked something, or may hear something. */
+/* An item with a rare part may have a question for its owner, or events. */
 COLD static void take_rare(struct state *S, struct item *item) {
     struct item_rare *rare = item_rare(item);
     list_remove(&rare->question);
@@ -74,7 +74,7 @@ COLD static void take_rare(struct state *S, struct item *item) {
         list_push(&S->heard, &rare->heard);
 }
 
-/* Futures, and where items belong, were last looked at when they were submitted, which may be long ago. */
+/* Prefetch futures and blocks of items, last touched at the submit, which may be long ago. */
 static inline void fetch_owners(struct item *const *items, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         const struct future *f = items[i]->owner;
@@ -84,7 +84,8 @@ static inline void fetch_owners(struct item *const *items, unsigned n) {
     }
 }
 
-/* Take the pool's news: a released item goes to the state's list. Allocates nothing. */
+/* Take the items with news from the core's inbox; released ones go to state.news. Does not
+** allocate. */
 static void take_news(struct state *S, struct core *c) {
     struct item *items[64];
     unsigned n;
@@ -94,7 +95,7 @@ static void take_news(struct state *S, struct core *c) {
     }
     c->taken++;
     S->changes++;
-    if (c->awake && !c->turning) /* a loop is to hear of it, too */
+    if (c->awake && !c->turning) /* the loop that serves the pool must learn of it, too */
         tine__core_ring(S, c, true);
     while ((n = tine__inbox_take(&c->inbox, items, sizeof items / sizeof *items)) > 0) {
         fetch_owners(items, n);
@@ -129,10 +130,11 @@ static void future_landed(lua_State *L, struct future *f) {
     tine__landed(L, &f->anchor, f->core);
 }
 
-/* What its item has of what few have. False: it has landed meanwhile. */
+/* Keep the item's rare parts with the future at `idx`. False: a finalizer that ran meanwhile has
+** ended the future. */
 COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
     const struct item_rare *rare = item_rare(f->anchor.item);
-    /* What lua_close does not finalize any more would not give it back: it goes with the item. */
+    /* What is made while lua_close runs is not finalized, so it is left to the item. */
     bool finalizes = !state_of(L)->closing;
     if (rare->told && !tine__extras_keep_progress(L, f, idx))
         return false;
@@ -143,9 +145,10 @@ COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
     return !rare->printed || tine__extras_keep_printed(L, f, idx);
 }
 
-/* The future at the top of the stack has something to keep, or somebody to tell. Making the box may run
-** finalizers, which may come here too: so look again; and so may `keep_rare`. They may also name the future as an
-** argument: until it has landed its outcome is where its item says. */
+/* End the future on top of the stack, which has something to keep or somebody to tell. Making the
+** box, and keep_rare, may run finalizers that reap this future first, so check again afterwards.
+** They may also use the future as an argument: until it is ended, its outcome must stay where its
+** item refers to it. */
 static void future_released(lua_State *L, struct future *f) {
     int idx = lua_gettop(L);
     struct outcome empty = {0};
@@ -174,8 +177,8 @@ static void anchor_released(lua_State *L, struct anchor *a) {
     struct future *f = (struct future *)((char *)a - offsetof(struct future, anchor));
     if (a->kind == ANCHOR_CHUNK) {
         tine__chunk_released(L, a);
-    } else if (!outcome_settled(
-                   &f->outcome)) { /* it only followed, and the state is being closed */
+    } else if (!outcome_settled(&f->outcome)) {
+        /* a follower, while the state is being closed */
         tine__landed(L, a, f->core);
     } else if (f->extras < EXTRA_WATCH && !outcome_owns(&f->outcome) && !item_rare(a->item)) {
         future_landed(L, f);
@@ -192,7 +195,7 @@ static void anchor_released(lua_State *L, struct anchor *a) {
 static void anchor_heard(lua_State *L, struct anchor *a) {
     int top = lua_gettop(L);
     if (!tine__anchored_push(L, a))
-        ; /* nobody reads */
+        ; /* nobody reads its events */
     else if (a->kind == ANCHOR_CHUNK)
         tine__chunk_heard(L, top + 1);
     else
@@ -213,14 +216,15 @@ void tine__reap_core(lua_State *L, struct core *c) {
     deal_news(L, c->state);
 }
 
-/* Has it, which has ended, more to tell? To be asked when that is known: its last worker may have left since we looked. */
+/* Has an ended pool more to tell? To be asked after tine__pool_ended has returned true: its last
+** worker may have ended since the inbox was last read. */
 static bool has_more(const struct core *c) {
     return inbox_has_news(&c->inbox) ||
            atomic_load_explicit(&c->inbox.has_exits, memory_order_acquire) ||
            atomic_load_explicit(&c->inbox.has_faults, memory_order_acquire);
 }
 
-/* Pools that have ended and have nothing more to tell. Allocates nothing. */
+/* Join pools that have ended and have nothing more to tell. Does not allocate. */
 static void join_ended(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next, *next; n != &S->cores; n = next) {
         struct core *c = LIST_ITEM(n, struct core, node);
@@ -230,11 +234,11 @@ static void join_ended(lua_State *L, struct state *S) {
         if (!has_more(c))
             tine__core_join(L, c);
         else
-            atomic_store_explicit(&S->stirred, true, memory_order_relaxed); /* once more */
+            atomic_store_explicit(&S->stirred, true, memory_order_relaxed); /* look again */
     }
 }
 
-/* What it calls may run finalizers, which may make and end pools: from the start again after each. */
+/* These calls may run finalizers, which may open and end pools: start again after each. */
 static void tell_exits(lua_State *L, struct state *S) {
     for (struct list *n = S->cores.next; n != &S->cores;) {
         struct core *c = LIST_ITEM(n, struct core, node);
@@ -245,13 +249,13 @@ static void tell_exits(lua_State *L, struct state *S) {
             tine__exits_due(L, c);
         else if (faults)
             tine__faults_due(L, c);
-        if (exits || faults) /* only now: a node that was taken meanwhile leads to itself */
+        if (exits || faults) /* only now, since the next node may have been removed meanwhile */
             n = S->cores.next;
     }
 }
 
-/* Pools with tasks of ours. What happens in others their managers take in, and say (`stirred`): a program may have a
-** thousand of them. Nothing in here runs Lua code, but for `warn`. */
+/* Poll the pools with tasks of this state. Other pools, of which a program may have a thousand, are
+** handled by their managers, which set `stirred`. Runs no Lua code but `warn`. */
 static void take_in_busy(lua_State *L, struct state *S) {
     for (struct list *n = S->busy.next, *next; n != &S->busy; n = next) {
         struct core *c = LIST_ITEM(n, struct core, busy);
@@ -259,8 +263,8 @@ static void take_in_busy(lua_State *L, struct state *S) {
         tine__pool_poll(c->p);
         warn_of_trace(L, c->p);
         take_news(S, c);
-        if (tine__pool_ended(
-                c->p)) /* perhaps before its inbox was opened: then nobody has said so */
+        /* a pool that ended before its inbox was opened has not set `stirred` */
+        if (tine__pool_ended(c->p))
             atomic_store_explicit(&S->stirred, true, memory_order_relaxed);
     }
 }
@@ -284,7 +288,7 @@ void tine__reap(lua_State *L) {
     join_ended(L, S);
 }
 
-/* --- what nobody asks for --- */
+/* --- collected pools and futures --- */
 
 void tine__sweep_later(lua_State *L) {
     struct state *S = state_of(L);
@@ -297,8 +301,9 @@ void tine__sweep_later(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* News of pools that nobody asks any more: those that were dropped, and those with a task that stands, whose future may
-** have been collected; but not where somebody may sleep on a descriptor. */
+/* Take in news of pools that nobody uses any more: those whose userdata was collected, and those
+** with a task that stands whose future may have been collected; but not if a thread may be waiting
+** for the descriptor. */
 static void sweep(struct state *S) {
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
         struct core *c = LIST_ITEM(n, struct core, node);
@@ -309,8 +314,8 @@ static void sweep(struct state *S) {
     }
 }
 
-/* __gc of that userdata: anywhere in the program, which may just have looked at its pools and be about to sleep. So
-** nothing else is taken. */
+/* __gc of the sweeper. It may run anywhere in the program, also just before a wait that has already
+** looked at the pools, so nothing else is taken in. */
 int tine__sweep(lua_State *L) {
     struct state *S = state_of(L);
     S->sweeping = false;

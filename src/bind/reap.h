@@ -1,16 +1,17 @@
-/* What has ended comes back to the Lua thread. */
+/* Reaping: taking ended items from the inboxes of a Lua state, and ending their futures and
+** chunks. */
 #ifndef TINE_BIND_REAP_H
 #define TINE_BIND_REAP_H
 
 #include "bind/anchor.h"
 #include "bind/core.h"
 
-/* What was in flight is no more: its item is the core's again. Allocates nothing. */
+/* Take the item back from a future or chunk in flight: the core may reuse it. Does not allocate. */
 void tine__landed(lua_State *L, struct anchor *a, struct core *c);
 
-/* Take in what has ended in all pools of the state: no callbacks run. */
+/* Take in what has ended in all pools of the state. Runs no callbacks. */
 void tine__reap(lua_State *L);
-/* The same, only what is in its inbox already. */
+/* The same for the inbox of one core, without asking its pool for results. */
 void tine__reap_core(lua_State *L, struct core *c);
 
 #endif

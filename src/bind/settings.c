@@ -1,4 +1,4 @@
-/* Settings of tasks: from an option table, over those of a pool or view, to struct settings. */
+/* Settings of tasks: from an option table, based on those of a pool or view, to struct settings. */
 #include <math.h>
 #include <string.h>
 #include "base/clock.h"
@@ -9,7 +9,7 @@
 #include "msg/settings.h"
 
 #define MOST_TRIES UINT32_MAX
-#define MOST_GROUP 65535 /* bytes of a name */
+#define MOST_GROUP 65535 /* length of a group's name */
 
 /* --- retry --- */
 
@@ -25,7 +25,8 @@ static uint32_t budget(lua_State *L, int arg, const char *name) {
     return (uint32_t)n;
 }
 
-/* Field `name` of the table on top as a number of `least` or more; `none` when nil. */
+/* A field of the table on top, a number from `least` to `most`; `none` if nil. `name` begins with
+** "retry.". */
 static double number(lua_State *L, int arg, const char *name, double least, double most,
                      double none, const char *wanted) {
     int type = lua_getfield(L, -1, name + strlen("retry."));
@@ -66,7 +67,7 @@ static void retry_table(lua_State *L, int arg, struct retry *r) {
     lua_pop(L, 1);
 }
 
-/* Leaves `when`, or nil, on the stack when there is a setting; else false. */
+/* False: option `retry` is not set. Else its `when`, or nil, is pushed. */
 static bool read_retry(lua_State *L, int arg, struct retry *r) {
     struct retry fresh = tine__settings_none.retry;
     switch (tine__option(L, arg, "retry")) {
@@ -91,9 +92,9 @@ static bool read_retry(lua_State *L, int arg, struct retry *r) {
     return true;
 }
 
-/* --- the others --- */
+/* --- other settings --- */
 
-/* `unlimited` for math.huge; `none` when nothing is said. */
+/* A number of bytes; `unlimited` for math.huge; `none` if nil. */
 static uint64_t read_bytes(lua_State *L, int arg, const char *name, uint64_t least,
                            uint64_t unlimited, uint64_t none) {
     int exact;
@@ -147,7 +148,7 @@ static void read_output(lua_State *L, int arg, struct settings *s) {
     s->output_limit = read_bytes(L, arg, "output_limit", 0, UINT64_MAX, s->output_limit);
 }
 
-/* Leaves the name on the stack. */
+/* The name of the group; stays on the stack. */
 static const char *read_group(lua_State *L, int arg, const struct settings *from, size_t *len) {
     int type = tine__option(L, arg, "group");
     *len = from->group_len;
@@ -183,7 +184,7 @@ bool tine__settings_read(lua_State *L, int arg, const struct settings *from,
     *out = tine__settings_copy(&s, group, len);
     if (!*out)
         tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
-    lua_remove(L, top); /* the group's name */
+    lua_remove(L, top); /* removes the group's name */
     return retries;
 }
 

@@ -1,7 +1,8 @@
 /* pool:share: values that are sent once.
 **
-** The userdata that it gives holds the value in the pool's store (store/store.h); so does each call that names it, and
-** each shared value that holds it. So it may be closed while tasks wait.
+** The userdata holds the value in the pool's store (store/store.h), and so does each call that
+** names it, and each shared value that contains it. So it may be closed while tasks that use it are
+** waiting.
 */
 #include "base/buf.h"
 #include "bind/errors.h"
@@ -9,7 +10,8 @@
 #include "bind/submit.h"
 #include "msg/origin.h"
 
-struct shared {               /* user values: the core; what `get` gave, weak */
+/* User values: the core; a weak list with the value that `get` returned. */
+struct shared {
     struct codec_shared name; /* first member */
     struct core *core;
     size_t bytes;
@@ -33,7 +35,7 @@ static struct shared *new_shared(lua_State *L, struct core *c, int view) {
     return s;
 }
 
-/* What is encoded in `cb` becomes its value. 0 or a code. */
+/* Store the value encoded in `cb`. 0 or a code. */
 static int store(struct core *c, struct shared *s, struct call_buf *cb) {
     if (!c->p || !tine__pool_is_open(c->p))
         return TINE_ESHUTDOWN;
@@ -43,7 +45,7 @@ static int store(struct core *c, struct shared *s, struct call_buf *cb) {
     return s->name.stored ? 0 : TINE_ENOMEM;
 }
 
-/* Encode the value at `idx` behind its head. 0, or a code with the message pushed. */
+/* Encode the value at `idx` behind a head. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct core *c, int idx, struct call_buf *cb) {
     static const char head[STORE_VALUE_HEAD];
     if (buf_append(&cb->b, head, sizeof head)) {
@@ -84,7 +86,7 @@ static struct shared *check(lua_State *L) {
     return luaL_checkudata(L, 1, CODEC_SHARED);
 }
 
-/* The same, and its value is there. */
+/* The same; raises unless its value can be read. */
 static struct shared *check_open(lua_State *L) {
     struct shared *s = check(L);
     tine__check_process(L, s->core);
@@ -95,7 +97,7 @@ static struct shared *check_open(lua_State *L) {
     return s;
 }
 
-/* (core, stored) -> value */
+/* Function (core, stored) -> value. */
 static int decode(lua_State *L) {
     const struct core *c = lua_touserdata(L, 1);
     const struct codec_stored *stored = lua_touserdata(L, 2);
@@ -103,7 +105,7 @@ static int decode(lua_State *L) {
     return 1;
 }
 
-/* Decode it; whatever runs meanwhile, a finalizer say, may close it. */
+/* Push the value. What runs meanwhile, such as a finalizer, may close it. */
 static void read_value(lua_State *L, struct shared *s) {
     struct core *c = s->core;
     struct store *store = tine__pool_store(c->p);
@@ -124,7 +126,7 @@ static void read_value(lua_State *L, struct shared *s) {
         lua_error(L);
 }
 
-/* shared:get(): the value as workers have it, and the same object as long as somebody holds that. */
+/* shared:get(): the value as workers see it; the same object as long as somebody holds that. */
 static int shared_get(lua_State *L) {
     struct shared *s = check_open(L);
     lua_settop(L, 1);
@@ -137,7 +139,7 @@ static int shared_get(lua_State *L) {
     return 1;
 }
 
-/* shared:bytes(): what it takes in memory that all workers see. */
+/* shared:bytes(): its size in shared memory. */
 static int shared_bytes(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)check_open(L)->bytes);
     return 1;

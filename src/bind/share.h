@@ -1,4 +1,4 @@
-/* Values that workers decode once. */
+/* pool:share: values that each worker decodes once (share.c). */
 #ifndef TINE_BIND_SHARE_H
 #define TINE_BIND_SHARE_H
 

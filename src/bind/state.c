@@ -1,4 +1,4 @@
-/* The end of the state of the module in one lua_State, and waiting for the ends of its pools. */
+/* The end of the module's state in one lua_State, and waiting for the ends of its pools. */
 #include "base/clock.h"
 #include "bind/await.h"
 #include "bind/box.h"
@@ -7,7 +7,7 @@
 #include "bind/state.h"
 #include "worker/root/root.h"
 
-/* Only pools of the program are left, with no task of ours in them. */
+/* Are only pools of the program left, without unfinished tasks of this state? */
 static bool nothing_left(const struct aim *aim) {
     const struct state *S = aim->what;
     for (struct list *n = S->cores.next; n != &S->cores; n = n->next) {
@@ -24,7 +24,7 @@ static bool core_joined(const struct aim *aim) {
 
 static void close_core(struct core *c) {
     if (c->program)
-        tine__inbox_unfollow(&c->inbox); /* its tasks are not ours to wait for */
+        tine__inbox_unfollow(&c->inbox); /* lua_close does not wait for the program's own tasks */
     else
         tine__core_close(c, false);
 }
@@ -54,15 +54,16 @@ void tine__closer_renew(lua_State *L) {
 
 /* --- waiting for the ends of pools --- */
 
-/* What is to be given to tasks of this pool (NULL: of all) by futures that are made by hand, or by other pools, never will be:
-** they are cancelled. Those that functions `when` are deciding about, in which we stand, are not tried again. Whether there
-** were any. */
+/* Cancel the tasks of the core's pool (NULL: of all pools) that wait for results of manual futures
+** or other pools, which will never come; and do not try those again about which a function `when`
+** is deciding that is still running here. Returns whether there were any. */
 static bool end_undecided(lua_State *L, struct state *S, const struct core *only) {
     bool any = false;
     bool some = S->promised > 0 || S->asking > 0;
     for (uint32_t slot = 1; some && slot <= S->slots; slot++) {
         lua_rawgeti(L, UP(UP_ANCHORS), slot);
-        struct anchor *a = lua_touserdata(L, -1); /* the first member of all that is anchored */
+        /* An anchor is the first member of all anchored values. */
+        struct anchor *a = lua_touserdata(L, -1);
         struct core *c = a ? anchor_core(a) : NULL;
         if (c && (!only || c == only) && a->item && c->p && tine__core_is_ours(c))
             any |= tine__item_ungiven(c->p, a->item) || tine__item_answer(c->p, a->item, false);
@@ -71,8 +72,8 @@ static bool end_undecided(lua_State *L, struct state *S, const struct core *only
     return any;
 }
 
-/* Only callbacks of ours could set a future that is made by hand, and none will be called any more; and what we stand in
-** answers when we have returned. */
+/* Only callbacks could complete a manual future, and none will run any more; and the answer of a
+** running `when` comes only after this wait. */
 static bool give_up(lua_State *L, const struct aim *aim) {
     return end_undecided(L, state_of(L), aim->met == core_joined ? aim->what : NULL);
 }
@@ -91,7 +92,7 @@ int tine__wait_ended(lua_State *L) {
     return 1;
 }
 
-/* lua_close: let all tasks finish, then give everything back. An interrupt ends them at once. */
+/* lua_close: let all tasks finish, then free everything. An interrupt kills them. */
 int tine__state_gc(lua_State *L) {
     struct state *S = state_of(L);
     struct closer *closer = lua_touserdata(L, 1);
@@ -107,8 +108,7 @@ int tine__state_gc(lua_State *L) {
     }
     while (!list_empty(&S->cores))
         tine__core_join(L, LIST_ITEM(S->cores.next, struct core, node));
-    tine__boxes_empty(
-        S); /* they are still there while finalizers run, whether or not anybody refers to them */
+    tine__boxes_empty(S); /* while finalizers run, the boxes all still exist */
     closer->live = false;
     S->closed = true;
     return 0;

@@ -1,4 +1,4 @@
-/* pool:stats(), pool:report(): what a pool has done and measured. */
+/* pool:stats(), pool:report(). */
 #include <string.h>
 #include "base/error.h"
 #include "bind/heavy.h"
@@ -66,7 +66,7 @@ int tine__pool_stats_lua(lua_State *L) {
     return 1;
 }
 
-/* --- for a report --- */
+/* --- for pool:report --- */
 
 static void push_task(lua_State *L, const struct figures_task *t) {
     lua_createtable(L, 0, 6);
@@ -92,7 +92,7 @@ static void set_tasks(lua_State *L, const char *name, const struct figures_task 
     lua_setfield(L, -2, name);
 }
 
-/* The workers on other machines that have run something. */
+/* The workers on other machines that have run tasks. */
 static void set_places(lua_State *L, struct core *c) {
     struct remote remote;
     lua_newtable(L);
@@ -108,7 +108,7 @@ static void set_places(lua_State *L, struct core *c) {
     lua_setfield(L, -2, "places");
 }
 
-/* told(pool): what lua/tine/report.lua wants to know beyond the statistics. */
+/* told(pool): what lua/tine/report.lua needs beyond the statistics. */
 int tine__pool_told_lua(lua_State *L) {
     struct core *c = tine__check_pool(L, 1);
     luaL_checkstack(L, 20, "report");

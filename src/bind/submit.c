@@ -1,4 +1,4 @@
-/* pool:submit: from Lua values to an item in the pool's hands. */
+/* pool:submit: from Lua values to a submitted item. */
 #include <string.h>
 #include "base/buf.h"
 #include "base/clock.h"
@@ -26,7 +26,8 @@ int tine__room_gc(lua_State *L) {
     return 0;
 }
 
-/* Push one. NULL, and nothing: the pool has ended, by its own or by a finalizer just now. */
+/* Push a new room. NULL, and nothing pushed: the pool has ended, perhaps by a finalizer just
+** now. */
 static struct room *push_room(lua_State *L, struct core *c, int core) {
     struct room *r = lua_newuserdatauv(L, sizeof *r, 1);
     r->core = NULL;
@@ -51,11 +52,12 @@ bool tine__room_make(lua_State *L, struct core *c, int core) {
     return true;
 }
 
-/* The one that the core has; NULL: it is in use. */
+/* The core's own room. NULL: it is in use. */
 static inline struct room *take_own(struct core *c, const void *frame) {
     struct room *r = c->room;
     if (!c->room_free && (uintptr_t)r->frame <= (uintptr_t)frame) {
-        /* a function that still used it would lie above us on the C stack: an error has left it */
+        /* the function that took it would have a higher frame on the C stack: an error has left
+        ** it */
         if (c->p)
             tine__call_buf_drop(&r->call);
         c->room_free = true;
@@ -100,7 +102,7 @@ HOT void tine__item_put(struct core *c, struct item *item) {
     tine__items_put(&c->items, item);
 }
 
-/* An item as it was drafted; NULL: no memory. */
+/* An item for this draft. NULL: no memory. */
 static struct item *item_make(struct core *c, const struct draft *d) {
     struct item *item = tine__items_take(&c->items);
     if (!item)
@@ -119,7 +121,7 @@ static struct item *item_make(struct core *c, const struct draft *d) {
     return item;
 }
 
-/* --- handing over --- */
+/* --- submitting --- */
 
 static bool news_came(const struct aim *aim) {
     const struct core *c = aim->what;
@@ -131,7 +133,7 @@ void tine__refuse_ended(lua_State *L, struct core *c) {
     tine__refused(L, c, broken ? TINE_EBROKEN : TINE_ESHUTDOWN);
 }
 
-/* max_pending items are unfinished: wait for one of them. */
+/* Wait for news, when max_pending items are unfinished. */
 static void await_news(lua_State *L, struct core *c) {
     struct aim aim = {.met = news_came,
                       .what = c,
@@ -142,7 +144,8 @@ static void await_news(lua_State *L, struct core *c) {
     tine__await(L, &aim, WAIT_FOREVER);
 }
 
-/* Anchor what was drafted, and make its item; NULL: no memory. The pool may have ended afterwards. */
+/* Anchor the drafted future or chunk, and make its item; NULL: no memory. The pool may have ended
+** afterwards. */
 static struct item *begin_launch(lua_State *L, struct core *c, struct draft *d) {
     loop_expect(L, c);
     tine__anchor(L, c->state, d->anchor, d->idx);
@@ -153,31 +156,31 @@ static struct item *begin_launch(lua_State *L, struct core *c, struct draft *d) 
     return item;
 }
 
-/* The pool has refused it, by `err`, or is gone. */
+/* The pool has refused the item with `err`, or has ended. */
 COLD static int end_refused(lua_State *L, struct core *c, struct draft *d, struct item *item,
                             int err) {
     if (item)
         tine__item_put(c, item);
     tine__unanchor(L, c->state, d->anchor);
-    if (c->awake && c->inbox.open == 0) /* it may rest again */
+    if (c->awake && c->inbox.open == 0) /* so that the loop may rest again */
         tine__core_ring(c->state, c, true);
     if (!c->p)
         tine__refuse_ended(L, c);
     return err;
 }
 
-/* The pool has it, or (`err`) not. */
+/* The pool has accepted the item, or (`err`) not. */
 static int end_launch(lua_State *L, struct core *c, struct draft *d, struct item *item, int err) {
     if (err)
         return end_refused(L, c, d, item, err);
     d->anchor->item = item;
     d->name.id = item->name.id;
     if (d->needs)
-        *d->needs = NULL; /* they are the item's */
+        *d->needs = NULL; /* they are the item's now */
     return 0;
 }
 
-/* Give what was drafted to the pool with the call in `cb`. A code. */
+/* Submit the draft with the call in `cb`. 0 or a code. */
 static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                   uint32_t function) {
     struct item *item = begin_launch(L, c, d);
@@ -188,7 +191,7 @@ static int launch(lua_State *L, struct core *c, struct draft *d, struct call_buf
     return end_launch(L, c, d, item, err);
 }
 
-/* The same: it has failed before. */
+/* The same for a draft whose call could not be encoded. */
 static int launch_failed(lua_State *L, struct core *c, struct draft *d, int code, const char *text,
                          size_t len) {
     struct item *item = begin_launch(L, c, d);
@@ -239,7 +242,7 @@ void tine__send_failed(lua_State *L, struct core *c, struct draft *d, int code, 
         tine__refused(L, c, err);
 }
 
-/* Results must not pile up while a script only submits. */
+/* Results must be taken in also while a script only submits. */
 static void take_in(lua_State *L, struct core *c) {
     if (++c->since_poll >= 32) {
         c->since_poll = 0;
@@ -249,7 +252,7 @@ static void take_in(lua_State *L, struct core *c) {
         tine__reap_core(L, c);
 }
 
-/* --- the call --- */
+/* --- the Lua functions --- */
 
 bool tine__is_task(lua_State *L, int arg) {
     return lua_type(L, arg) == LUA_TSTRING || tine__is_callable(L, arg);
@@ -261,7 +264,7 @@ void tine__check_task(lua_State *L, int arg, const char *method) {
                    luaL_typename(L, arg));
 }
 
-/* What the worker is to know, and the label. */
+/* Append the struct call_extra, if the settings need one, and the label. */
 static inline int encode_said(const struct head *h, struct buf *b) {
     int err = 0;
     if (settings_need_extra(h->settings)) {
@@ -290,7 +293,8 @@ HOT int tine__encode_head(lua_State *L, struct core *c, const struct head *h, in
 
 enum sent { SENT, FULL, LATER };
 
-/* Send what was encoded. FULL: there is no room, and `wait` is false; LATER: it is the loop that is to wait. */
+/* Send the encoded call. FULL: there is no room, and `wait` is false; LATER: the coroutine must
+** yield to its loop until there is room. */
 static enum sent send_encoded(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                               uint32_t function, bool wait) {
     if (tine__try_send(L, c, d, cb, function))
@@ -309,7 +313,7 @@ static struct future *future_of(const struct draft *d) {
     return LIST_ITEM(d->anchor, struct future, anchor);
 }
 
-/* Encode the call at 2 and send it for the future that is drafted. */
+/* Encode the call at 2 and send it for the drafted future. */
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
     const struct head h = {&d->name, d->settings, 0};
@@ -329,7 +333,7 @@ static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct
     return SENT;
 }
 
-/* The function that is asked before it is tried again is kept with the future. */
+/* Keep the view's function `when` with the future. */
 COLD static void keep_when(lua_State *L, struct future *f, int view, int future) {
     tine__extras_push(L, f, future);
     lua_getiuservalue(L, view, VIEW_WHEN);
@@ -337,7 +341,7 @@ COLD static void keep_when(lua_State *L, struct future *f, int view, int future)
     lua_pop(L, 1);
 }
 
-/* Are futures among the arguments, perhaps? */
+/* May there be futures among the arguments? */
 static bool may_need(lua_State *L, int n) {
     for (int i = 3; i < 3 + n; i++)
         if (lua_type(L, i) == LUA_TUSERDATA)
@@ -345,7 +349,7 @@ static bool may_need(lua_State *L, int n) {
     return false;
 }
 
-/* What those are to give, kept on the stack; NULL: nothing. */
+/* Make the needs of the call; they are kept on the stack. NULL: none. */
 COLD static struct needs **collect(lua_State *L, struct core *c, int n, int future) {
     lua_pushnil(L);
     if (!tine__needs_collect(L, c, 3, n, future + 1))
@@ -380,7 +384,7 @@ static int submit(lua_State *L, bool wait) {
         tine__extras_set_label(L, f, future, future + 1);
         lua_pop(L, 1);
     }
-    if (v->derived) /* for a chain; it keeps the label, too */
+    if (v->derived) /* keep the view for a chain; it holds the label, too */
         tine__extras_set_label(L, f, future, 1);
     if (v->settings->retry.asks)
         keep_when(L, f, 1, future);
@@ -412,7 +416,7 @@ int tine__submit(lua_State *L) {
     return submit(L, true);
 }
 
-/* pool:try_submit(fn, ...): where submit would wait, nil and "full". */
+/* pool:try_submit(fn, ...): returns nil and "full" where submit would wait. */
 int tine__try_submit(lua_State *L) {
     return submit(L, false);
 }

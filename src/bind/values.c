@@ -1,11 +1,11 @@
-/* What outcomes hold: from bytes to Lua values. */
+/* Outcomes: from bytes to Lua values. */
 #include <string.h>
 #include "bind/errors.h"
 #include "bind/values.h"
 #include "msg/label.h"
 #include "worker/state/state.h"
 
-/* --- scalars, which most results are --- */
+/* --- scalars: most results --- */
 
 int tine__scalars_push(lua_State *L, const struct outcome *o, bool strings) {
     if (o->state != OUTCOME_VALUES || o->storage != STORE_INLINE)
@@ -13,16 +13,16 @@ int tine__scalars_push(lua_State *L, const struct outcome *o, bool strings) {
     return tine__decode_scalars(L, o->u.bytes, o->length, strings);
 }
 
-/* --- the rest, protected --- */
+/* --- all other values, protected --- */
 
 struct decoding {
     struct codec *codec;
     const char *bytes;
     size_t len;
-    bool lenient; /* an error: what cannot be found here may be missing */
+    bool lenient; /* an error: functions and the like that do not exist here are left out */
 };
 
-/* A large result becomes a large string, say: its memory is the state's own, and asks for huge pages. */
+/* A large result may become a large string, for which huge pages are used. */
 static int call_with_huge_pages(lua_State *L, int nargs) {
     struct alloc alloc;
     tine__state_huge_pages(L, &alloc);
@@ -38,8 +38,9 @@ static int decode(lua_State *L) {
                       : tine__decode_values(L, d->codec, d->bytes, d->len);
 }
 
-/* Decode the bytes of an outcome: the number of values pushed; -1: an error value is. A decode function
-** of the script's own may come here for the same outcome: its bytes stay as long as somebody reads them. */
+/* Decode the bytes of an outcome; returns the number of values pushed, or -1 with an error value
+** pushed. A decode function of the script may decode the same outcome: its bytes stay while it has
+** readers. */
 static int decode_protected(lua_State *L, struct core *c, struct outcome *o, bool lenient) {
     struct decoding d = {.codec = c->codec, .lenient = lenient};
     int top = lua_gettop(L);
@@ -61,7 +62,7 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o, boo
     return -1;
 }
 
-/* The error on top, of decoding, becomes an error object. */
+/* Replace the error of decoding on top by an error object. */
 static void undecodable(lua_State *L, const struct task_name *name, uint32_t k) {
     int err = lua_gettop(L);
     const char *text = tine__text_push(L, err);
@@ -89,8 +90,8 @@ int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const str
     return n;
 }
 
-/* The error object cannot be made here, and the reason is on top. Replace that by the object's text and the traceback,
-** which says why; false: it has no text. */
+/* The error object cannot be decoded, for the reason on top. Replace that by the object's text, and
+** the traceback with the reason. False: it has no text. */
 static bool push_text(lua_State *L, struct core *c, struct outcome *o) {
     int why = lua_gettop(L);
     if (decode_protected(L, c, o, true) != 3 || lua_type(L, -1) != LUA_TSTRING) {
@@ -105,7 +106,7 @@ static bool push_text(lua_State *L, struct core *c, struct outcome *o) {
     return true;
 }
 
-/* What the task raised: [error, traceback], and of an object its text. */
+/* Push what the task raised: [error, traceback], and for an object its text. */
 static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
                             const struct task_name *name, uint32_t k) {
     int top = lua_gettop(L);
@@ -120,7 +121,7 @@ static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
     }
 }
 
-/* Tine's own: a failure, or a code with perhaps a text. */
+/* Push the error object for a failure, or for a code with perhaps a text. */
 static void push_failed(lua_State *L, struct core *c, struct outcome *o,
                         const struct task_name *name, uint32_t k) {
     struct failure *f = tine__outcome_failure(o);

@@ -1,17 +1,18 @@
-/* What outcomes hold, as Lua values. */
+/* Outcomes as Lua values. `name` and `k` are the task's, for messages. */
 #ifndef TINE_BIND_VALUES_H
 #define TINE_BIND_VALUES_H
 
 #include "bind/core.h"
 #include "pool/outcome.h"
 
-/* Push the values of an outcome (VALUES); their number, or -1 with an error object pushed. The outcome is freed. */
+/* Push the values of an outcome (VALUES) and return their number; or -1 with an error object
+** pushed. Frees the outcome. */
 int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct task_name *name,
                       uint32_t k);
-/* The same if they are so few and small that decoding them again costs less than keeping them; else -1. Without
-** strings it allocates nothing. */
+/* The same without freeing it, if the values are so few and small that decoding them again is
+** cheaper than keeping them; else -1. Without strings it does not allocate. */
 int tine__scalars_push(lua_State *L, const struct outcome *o, bool strings);
-/* Push error and traceback of an outcome that is not VALUES. The outcome is freed. */
+/* Push error and traceback of an outcome that is not VALUES. Frees the outcome. */
 void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
                         const struct task_name *name, uint32_t k);
 

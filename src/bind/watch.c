@@ -1,7 +1,7 @@
-/* Watches: who waits for several futures at a time (tine.wait, tine.as_completed).
+/* Watches: waiting for several futures at once (tine.wait, tine.as_completed).
 **
-** A watch is attached to each future that has not ended yet and is told of each end, so waiting for
-** n futures costs n steps however they come.
+** A watch is attached to each future that has not ended, and is told of each end. So waiting for n
+** futures costs n steps, in whatever order they end.
 */
 #include <string.h>
 #include "base/clock.h"
@@ -18,9 +18,9 @@ enum { WATCH_QUEUE = 1, WATCH_KNOWN, WATCH_LAST = WATCH_KNOWN }; /* user values 
 struct watch {
     uint64_t deadline;       /* of as_completed */
     uint64_t open;           /* futures that have not ended */
-    uint64_t ended;          /* since the watch was made, or before */
-    uint64_t failed;         /* of them */
-    lua_Integer first, last; /* of the queue of ended ones, if it is wanted */
+    uint64_t ended;          /* futures that have ended */
+    uint64_t failed;         /* those of them that have failed */
+    lua_Integer first, last; /* of the queue of ended futures, if `queue` */
     bool queue;
 };
 
@@ -36,7 +36,7 @@ static struct watch *new_watch(lua_State *L, bool queue) {
     return w;
 }
 
-/* The future at `idx` goes into the queue of the watch at `watch`. */
+/* Append the future at `idx` to the queue of the watch at `watch`. */
 static void enqueue(lua_State *L, struct watch *w, int watch, int idx) {
     if (!w->queue)
         return;
@@ -55,9 +55,9 @@ void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx) {
     w->failed += f->failed;
 }
 
-/* --- the list --- */
+/* --- the list of futures --- */
 
-/* Every item of the list at `arg` is a future that may be used here: else raises. */
+/* The length of the list at `arg`; raises unless every item is a future that can be used here. */
 static lua_Integer check_list(lua_State *L, int arg) {
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_Integer n = luaL_len(L, arg);
@@ -89,7 +89,7 @@ static lua_Integer push_futures(lua_State *L, int arg, lua_Integer n) {
     return kept;
 }
 
-/* Push them, each once. No Lua code runs while they are marked, and nothing raises. */
+/* The same without duplicates. No Lua code runs while futures are marked, and nothing raises. */
 static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
     lua_Integer all = push_futures(L, arg, n), kept = 0;
     for (lua_Integer i = 1; i <= all; i++) {
@@ -114,7 +114,7 @@ static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
     return kept;
 }
 
-/* Attach the watch to the future on top (popped), or count it when it has ended. */
+/* Attach the watch to the future on top (popped); one that has ended is counted at once. */
 static void attach_one(lua_State *L, struct watch *w, int watch) {
     struct future *f = lua_touserdata(L, -1);
     if (f->done) {
@@ -156,7 +156,7 @@ static bool wait_met(const struct aim *aim) {
            (aim->n == FIRST_EXCEPTION && w->failed > 0);
 }
 
-/* Two lists of the futures in the list at `list`: those that have ended, and the others. */
+/* Push two lists of the futures in the list at `list`: those that have ended, and the others. */
 static void push_lists(lua_State *L, int list, lua_Integer n) {
     lua_Integer ended = 0, open = 0;
     lua_createtable(L, 0, 0);
@@ -185,7 +185,7 @@ static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
     return tine__option_choice(L, arg, "return_when", when);
 }
 
-/* A wait that an error leaves detaches nothing: the futures tell a watch that nobody reads. */
+/* If an error ends the wait, nothing is detached: the futures tell a watch that nobody reads. */
 static int watch_wait(lua_State *L) {
     uint64_t deadline;
     lua_settop(L, 2);
@@ -215,7 +215,7 @@ static struct watch *check_watch(lua_State *L) {
     return w;
 }
 
-/* The iterator: the next future that has finished. */
+/* __call: the next future that has ended. */
 int tine__watch_next(lua_State *L) {
     struct watch *w = check_watch(L);
     struct aim aim = {.met = queue_filled, .what = w, .ends = is_watched};
@@ -231,8 +231,7 @@ int tine__watch_next(lua_State *L) {
     return 1;
 }
 
-/* Push a set of the futures in the list at `list`. It keeps none of them alive: what was collected is not added
-** again. */
+/* Push a weak set of the futures in the list at `list`: a collected future is never added again. */
 static void push_set(lua_State *L, int list, lua_Integer n) {
     lua_createtable(L, 0, n < 1000000 ? (int)n : 1000000);
     lua_createtable(L, 0, 1);
@@ -246,7 +245,7 @@ static void push_set(lua_State *L, int list, lua_Integer n) {
     }
 }
 
-/* it:add(future, ...): more of them, each that was not in already. Gives the iterator. */
+/* it:add(future, ...): attach the futures that are not known yet. Returns the iterator. */
 int tine__watch_add(lua_State *L) {
     struct watch *w = check_watch(L);
     int n = lua_gettop(L);

@@ -1,4 +1,4 @@
-/* A pool's workers, as their program sees and changes them. */
+/* pool:resize(), lists of workers, on_worker_exit. */
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +30,7 @@ int tine__pool_resize_lua(lua_State *L) {
     return 0;
 }
 
-/* What it runs, at the table on top; false: nothing. */
+/* Set `task` of the table on top. False: it runs none. */
 static bool set_task(lua_State *L, const struct worker_info *w) {
     if (!w->task)
         return false;
@@ -59,7 +59,7 @@ static void push_worker(lua_State *L, const struct worker_info *w) {
         set_since(L, w);
 }
 
-/* The rest that there is to say of it. */
+/* Named by gethostname; "" if that fails. */
 void tine__push_machine(lua_State *L) {
     char host[256] = "";
     if (gethostname(host, sizeof host - 1))
@@ -82,12 +82,13 @@ static void set_host(lua_State *L, const struct worker_info *w) {
     lua_setfield(L, -2, "host");
 }
 
-/* Push memory with what is known of all of them; how many. More of them may come to be meanwhile. */
+/* Push a userdata with all workers; returns their number, which may grow meanwhile. */
 static unsigned push_infos(lua_State *L, struct core *c) {
     for (unsigned n = tine__pool_workers(c->p, NULL, 0);; lua_pop(L, 1)) {
         unsigned room = n + 4;
         struct worker_info *info = lua_newuserdatauv(L, room * sizeof *info, 0);
-        n = c->p ? tine__pool_workers(c->p, info, room) : 0; /* a finalizer may have ended it */
+        /* A finalizer may have ended the pool. */
+        n = c->p ? tine__pool_workers(c->p, info, room) : 0;
         if (n <= room)
             return n;
     }
@@ -127,7 +128,7 @@ static void push_exit(lua_State *L, const struct worker_exit *x) {
     lua_setfield(L, -2, "seconds");
 }
 
-/* (future), upvalues: the user's function, what it is told */
+/* Callback (future); upvalues: the user's function, its argument. */
 static int tell_user(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, lua_upvalueindex(2));
@@ -152,7 +153,8 @@ void tine__exits_due(lua_State *L, struct core *c) {
     struct worker_exit x;
     int top = lua_gettop(L);
     luaL_checkstack(L, 16, "exits");
-    push_kept(L, KEPT_CORES); /* first: the pool may be joined as soon as its last exit was taken */
+    /* Fetched first: the pool may be joined as soon as its last exit was taken. */
+    push_kept(L, KEPT_CORES);
     lua_rawgetp(L, -1, c);
     lua_getiuservalue(L, -1, CORE_ON_EXIT); /* top + 3 */
     tine__core_push_meta(L, c);
