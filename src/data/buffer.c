@@ -1,4 +1,4 @@
-/* Buffers: bytes that all processes write. */
+/* Buffers: bytes that all processes can read and write. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -23,7 +23,8 @@ static int outside(lua_State *L, int arg, const struct object *o) {
         lua_pushfstring(L, "outside of the buffer, which has %I bytes", (LUAI_UACINT)o->size));
 }
 
-/* The position at `arg`, from 0, of something of `size` bytes; as in Lua it counts from 1, or, negative, from the end. */
+/* The position at `arg`, counted from 0, of something of `size` bytes. In Lua it counts from 1, or,
+** if negative, from the end. */
 static uint64_t position(lua_State *L, const struct object *o, int arg, lua_Integer n,
                          uint64_t size) {
     uint64_t at = n > 0 ? (uint64_t)n - 1 : o->size - (0 - (uint64_t)n);
@@ -33,7 +34,8 @@ static uint64_t position(lua_State *L, const struct object *o, int arg, lua_Inte
     return at;
 }
 
-/* A range from the positions at `arg` and `arg` + 1, which default to all: its start, from 0. */
+/* The range between the positions at `arg` and `arg` + 1, by default the whole buffer: its start,
+** counted from 0, and *size. */
 static uint64_t range(lua_State *L, const struct object *o, int arg, uint64_t *size) {
     lua_Integer i = luaL_optinteger(L, arg, 1), j = luaL_optinteger(L, arg + 1, -1);
     lua_Integer n = (lua_Integer)o->size;
@@ -49,7 +51,7 @@ static uint64_t range(lua_State *L, const struct object *o, int arg, uint64_t *s
 
 /* --- values --- */
 
-/* Formats of one native value are most of what is asked for, and need none of the machinery: enum of what C has. */
+/* Most formats have a single native value, and are handled here without string.pack. */
 enum simple { NOT_SIMPLE, DOUBLE, FLOAT, I64, U32, I32, U16, I16, U8, I8 };
 static const uint8_t simple_size[] = {0, 8, 4, 8, 4, 4, 2, 2, 1, 1};
 
@@ -117,7 +119,7 @@ static void push_simple(lua_State *L, enum simple kind, const char *p) {
     }
 }
 
-/* buf:get(format [, offset]): values, and the offset behind them */
+/* buf:get(format [, offset]) -> values, offset behind them */
 static int get(lua_State *L) {
     struct object *o = check(L);
     size_t len;
@@ -154,10 +156,10 @@ static bool fits(lua_Integer v, enum simple kind) {
 static void set_integer(lua_State *L, enum simple kind, char *p) {
     lua_Integer v = luaL_checkinteger(L, 4);
     luaL_argcheck(L, fits(v, kind), 4, "overflow of the format's size");
-    memcpy(p, &v, simple_size[kind]); /* little endian, or as many bytes as it has */
+    memcpy(p, &v, simple_size[kind]); /* little endian, or as wide as the format */
 }
 
-/* buf:set(format, offset, ...): the offset behind them */
+/* buf:set(format, offset, ...) -> offset behind the values */
 static int set(lua_State *L) {
     struct object *o = check(L);
     size_t len;
@@ -192,7 +194,7 @@ static int string(lua_State *L) {
     return 1;
 }
 
-/* buf:write(offset, text): the offset behind it */
+/* buf:write(offset, text) -> offset behind the text */
 static int write_text(lua_State *L) {
     struct object *o = check(L);
     size_t len;
@@ -218,7 +220,7 @@ static int length(lua_State *L) {
     return 1;
 }
 
-/* --- what is atomic --- */
+/* --- atomic operations on 8 aligned bytes --- */
 
 static _Atomic uint64_t *word(lua_State *L, struct object *o) {
     uint64_t at = position(L, o, 2, luaL_checkinteger(L, 2), 8);
@@ -226,7 +228,7 @@ static _Atomic uint64_t *word(lua_State *L, struct object *o) {
     return (_Atomic uint64_t *)(void *)(o->base + at);
 }
 
-/* buf:add(offset, n): what was there */
+/* buf:add(offset, n) -> the value before */
 static int add(lua_State *L) {
     struct object *o = check(L);
     _Atomic uint64_t *w = word(L, o);
@@ -234,7 +236,7 @@ static int add(lua_State *L) {
     return 1;
 }
 
-/* buf:compare(offset, expected, new): true; or false, and what is there */
+/* buf:compare(offset, expected, new) -> true; or false and the present value */
 static int compare(lua_State *L) {
     struct object *o = check(L);
     _Atomic uint64_t *w = word(L, o);
@@ -270,7 +272,7 @@ void tine__buffer_class(lua_State *L) {
     tine__data_class(L, CLASS_BUFFER, functions);
 }
 
-/* --- making one --- */
+/* --- making a buffer --- */
 
 int tine__buffer_new(lua_State *L, uint64_t size) {
     struct region *r;

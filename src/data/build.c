@@ -1,4 +1,4 @@
-/* Building images: shapes and tables; see data/build.h. */
+/* Building images: shapes and tables (data/build.h). */
 #include "data/build.h"
 
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static void enter_key(const struct buckets *s, uint32_t at, uint32_t number) {
 
 #define AHEAD 16
 
-/* The keys lie in every second place from `keys` on. */
+/* Enter the keys, which are every second element of `keys`. */
 static void fill_buckets(const struct build *b, const struct buckets *s, const uint64_t *keys,
                          uint32_t fields) {
     uint32_t hashes[AHEAD];
@@ -105,7 +105,7 @@ static int write_shape(struct build *b, const uint64_t *keys, uint32_t fields, u
     return 0;
 }
 
-#define SHARED_FIELDS 256 /* shapes with more are taken to be the only ones of their kind */
+#define SHARED_FIELDS 256 /* larger shapes are assumed to be unique */
 
 static bool is_shape(const struct build *b, uint64_t place, const uint64_t *keys, uint32_t fields) {
     const char *p = b->out.data + place;
@@ -149,7 +149,7 @@ static uint64_t table_value(const struct build *b, uint64_t number) {
     return place ? image_value(TAG_TABLE, place) : image_value(TAG_PENDING, number);
 }
 
-/* Its entry, or the free one for it. */
+/* The table's entry, or the free one for it. */
 static uint64_t *find_table(const struct build *b, const void *address, uint32_t hash) {
     for (uint64_t at = hash;; at++) {
         uint64_t *e = build_entry(&b->tables, hash, &at);

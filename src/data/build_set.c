@@ -1,4 +1,4 @@
-/* Building images: memory, and sets. */
+/* Building images: memory and sets. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -6,9 +6,9 @@
 #include "data/build.h"
 
 #define LARGE ((size_t)1 << 20)
-#define POPULATE 23 /* MADV_POPULATE_WRITE, of Linux 5.14 */
+#define POPULATE 23 /* MADV_POPULATE_WRITE, from Linux 5.14 on */
 
-/* Most of the time that it takes to fill fresh memory goes into page faults: have its pages there, all at once. */
+/* Map all pages of fresh memory at once: filling it takes longer by page faults than by writing. */
 static void populate(char *p, size_t size) {
     uintptr_t from = ((uintptr_t)p + 4095) & ~(uintptr_t)4095;
     uintptr_t to = ((uintptr_t)p + size) & ~(uintptr_t)4095;
@@ -16,7 +16,7 @@ static void populate(char *p, size_t size) {
         (void)sys.madvise((void *)from, to - from, POPULATE);
 }
 
-/* Zeros. NULL: no memory. */
+/* Zeroed memory, or NULL. */
 static void *zeros(size_t size) {
     void *p = sys.calloc(1, size);
     if (p && size >= LARGE)
@@ -40,7 +40,7 @@ int tine__build_more(struct build *b) {
     return tine__build_room((void **)&b->stack, b->nstack, &b->stack_room, sizeof *b->stack);
 }
 
-/* The pages that are written next. */
+/* Map the pages that are written next. */
 static void make_ready(struct build *b, size_t size) {
     size_t more = size > LARGE ? size : LARGE, left = b->out.cap - b->out.len;
     b->ready = b->out.len + (more < left ? more : left);
@@ -55,7 +55,7 @@ int tine__build_reserve(struct build *b, size_t size) {
     return err;
 }
 
-/* Entries go over in their order, so that memory is gone through only once. */
+/* Entries are moved in order, so the new memory is walked only once. */
 int tine__build_widen(struct build_set *set, uint64_t more) {
     struct build_set wide = {.n = set->n, .room = set->room ? 2 * set->room : 1024};
     while (wide.n + more > wide.room / 4 * 3)

@@ -42,7 +42,7 @@ static int write_string(struct build *b, const struct build_late *l, uint64_t *p
     return 0;
 }
 
-/* Its entry, or the free one for it. */
+/* The string's entry, or the free one for it. */
 static uint64_t *find_string(const struct build *b, const struct build_late *l) {
     for (uint64_t at = l->hash;; at++) {
         uint64_t *e = build_entry(&b->strings, l->hash, &at);

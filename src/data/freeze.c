@@ -1,7 +1,8 @@
-/* Freezing: from a table to an image. Access is raw throughout, and no Lua code runs.
+/* Freezing: from a table to an image. All access is raw, and no Lua code runs.
 **
-** A table is written when all that it holds is (so places are known, but in circles), by recursion down to MAX_DEPTH
-** levels; what lies deeper is put into a queue, from where it goes on.
+** A table is written after everything that it contains, so that all places are known, except in
+** cycles. This recurses for MAX_DEPTH levels; deeper tables are put into a queue and written
+** later.
 */
 #include <limits.h>
 #include <string.h>
@@ -17,12 +18,12 @@
 struct freezer {
     lua_State *L;
     struct build b;
-    int queue; /* stack index of a table: number -> table, of those that are too deep */
+    int queue; /* stack index of the queue, a table: number -> table */
     uint64_t *numbers;
     lua_Integer queued, done;
 };
 
-/* On the way to a value: the key at a stack index, or an item. */
+/* One step on the path to a value: a key, at a stack index, or an item. */
 struct step {
     const struct step *up;
     int key; /* 0: item `n` */
@@ -53,7 +54,7 @@ static void name_key(lua_State *L, const struct step *s) {
     }
 }
 
-/* Push the way: key "a"[3]["b"] */
+/* Push the path as text: key "a"[3]["b"] */
 static void push_path(lua_State *L, const struct step *s) {
     luaL_checkstack(L, 8, "frozen too deeply");
     if (!s) {
@@ -147,14 +148,14 @@ static int push_key(struct freezer *f, int idx, int type, const struct step *ste
 
 /* --- tables --- */
 
-/* What is being written. */
+/* The table that is being written. */
 struct layout {
     int t, depth;
     const struct step *up;
     uint64_t base;
     lua_Integer items, length;
     uint64_t fields;
-    bool out_of_turn; /* some integer key came late that may be an item */
+    bool out_of_turn; /* an integer key that may be an item came after other keys */
     bool again;
 };
 
@@ -165,7 +166,8 @@ static int push_holes(struct freezer *f, lua_Integer n) {
     return pushed(f, err);
 }
 
-/* Items from the key nil on, as long as they come in order, with few holes. 1: the pair on the stack is none. */
+/* Push items, beginning at key nil, while they come in order with few holes. 1: the pair on the
+** stack is no such item. */
 static int freeze_items(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up};
@@ -185,7 +187,8 @@ static int freeze_items(struct freezer *f, struct layout *o) {
     return 0;
 }
 
-/* An item whose place was left as a hole: it came late. Or, when items do not come in their order, one that is there. */
+/* An item that came late, for which a hole was left. In a second pass (`again`) it was pushed
+** already. */
 static int fill_hole(struct freezer *f, const struct layout *o, const struct step *step,
                      lua_Integer k) {
     if (o->again)
@@ -210,8 +213,8 @@ static int freeze_field(struct freezer *f, struct layout *o, const struct step *
     return err ? err : push_value(f, step->key + 1, o->depth, step);
 }
 
-/* The pair behind the one on top. What it is of is in no cache: it is asked for now, and looked at when the first one is
-** done. */
+/* Push the pair behind the one on top. Its objects are in no cache: they are prefetched while the
+** pair on top is handled. */
 static bool look_ahead(lua_State *L, int t) {
     lua_pushvalue(L, -2);
     if (!lua_next(L, t))
@@ -221,7 +224,7 @@ static bool look_ahead(lua_State *L, int t) {
     return true;
 }
 
-/* All pairs that are no items, from the one on the stack on. */
+/* Push all pairs that are no items, beginning with the one on the stack. */
 static int freeze_fields(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up, .key = lua_gettop(L) - 1};
@@ -240,7 +243,8 @@ static int freeze_fields(struct freezer *f, struct layout *o) {
     return 0;
 }
 
-/* A sequence whose items lie in the hash part: they come in no order. */
+/* A sequence whose items are in the hash part, and so come in no order: push it again, item by
+** item. */
 static int freeze_again(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up};
@@ -260,13 +264,14 @@ static int freeze_again(struct freezer *f, struct layout *o) {
     return lua_next(L, o->t) ? freeze_fields(f, o) : 0;
 }
 
-/* Most of what counts for its length is among the fields: a length found among a few of them would make holes only. */
+/* Are most of the items up to the length among the fields? Otherwise the length was found among a
+** few of them, and a sequence would consist of holes. */
 static bool is_sequence(const struct layout *o) {
     return o->out_of_turn && o->length > o->items &&
            (uint64_t)(o->length - o->items) <= 2 * o->fields + 8;
 }
 
-/* The table whose number `value` has. */
+/* Write the table with the number in `value`. */
 static int write_table(struct freezer *f, uint64_t value, int t, int depth,
                        const struct step *step) {
     lua_State *L = f->L;
@@ -286,7 +291,7 @@ static int write_table(struct freezer *f, uint64_t value, int t, int depth,
                                        (uint32_t)o.fields));
 }
 
-/* Later: it lies too deep. */
+/* Put a table that is nested too deeply into the queue. */
 static void put_off(struct freezer *f, uint64_t value, int t) {
     lua_State *L = f->L;
     lua_pushvalue(L, t);
@@ -306,7 +311,7 @@ static int push_table(struct freezer *f, int t, int depth, const struct step *st
         luaL_checkstack(L, STACK_ROOM, "frozen too deeply");
         if (depth >= MAX_DEPTH)
             put_off(f, value, t);
-        else if (!(err = write_table(f, value, t, depth, step))) /* by now it has a place */
+        else if (!(err = write_table(f, value, t, depth, step))) /* now it has a place */
             value = image_value(TAG_TABLE, f->b.table[image_payload(value)].place);
     }
     return err ? err : pushed(f, build_push(&f->b, value));
@@ -338,7 +343,7 @@ static int freezer_gc(lua_State *L) {
     return 0;
 }
 
-/* Push one, which is freed however this ends. */
+/* Push a freezer, which the collector frees after an error. */
 static struct freezer *push_freezer(lua_State *L) {
     static const luaL_Reg functions[] = {{"__gc", freezer_gc}, {NULL, NULL}};
     tine__data_class(L, "tine.freezer", functions);

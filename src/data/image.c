@@ -1,4 +1,4 @@
-/* Reading images: see the head of image.h. */
+/* Reading images (the format is in image.h). */
 #include "data/image.h"
 
 bool tine__image_check(const struct image *m) {
@@ -73,12 +73,12 @@ static inline uint32_t bucket(const struct image_table *t, uint32_t i) {
     }
 }
 
-/* Is the key of that value the one that is looked for? */
+/* A key that is looked for. */
 struct wanted {
-    const char *text; /* or NULL: */
+    const char *text; /* a string; NULL: another key */
     size_t len;
-    uint64_t value; /* the value; of an integer that is none, */
-    int64_t big;    /* this, with value TAG_BIG */
+    uint64_t value; /* the key's value, if `text` is NULL */
+    int64_t big;    /* the integer, if `value` has TAG_BIG */
 };
 
 static inline bool is_wanted(const struct image *m, const struct wanted *w, uint64_t key) {

@@ -1,41 +1,43 @@
-/* Images of tables (tine.freeze): what lies in a region of kind REGION_IMAGE.
+/* Image: the format of frozen tables (tine.freeze), in a region of kind REGION_IMAGE.
 **
-** An image is written once (build.c, freeze.c) and read in place by any number of processes (image.c, view.c), in the
-** byte order of the machine. Everything lies at a multiple of 8, strings at a multiple of 4.
+** An image is written once (build.c, freeze.c) and read in place by any number of processes
+** (image.c, view.c), in the machine's byte order. Everything is aligned to 8 bytes, strings to 4.
 **
 **     0    "TineFrz1"
-**     8    u64 size of the whole
+**     8    u64 size of the image
 **     16   u64 place of the root table
 **     24   u64 number of tables
-**     32   ... strings, cells, shapes and tables, each before what refers to it but where tables lie in a circle
+**     32   ... strings, cells, shapes and tables; each precedes what refers to it, except in cycles
 **
-** A *value* is 64 bits: a double, unless its 13 highest bits are all ones; then a tag in the next 3, and 48 bits:
+** A *place* is an offset in the image. A *value* is 64 bits: a double, unless its 13 highest bits
+** are all ones; then the next 3 bits are a tag, and the other 48 are:
 **
-**     0 SPECIAL   0 nil, 1 false, 2 true         3 FLOAT    place of a cell, a double that looks like a tag (some NaNs)
-**     1 INTEGER   itself, with sign              4 STRING   place
-**     2 BIG       place of a cell, an integer    5 TABLE    place
+**     0 SPECIAL   0 nil, 1 false, 2 true         3 FLOAT    place of a cell: some NaN
+**     1 INTEGER   the integer, signed            4 STRING   place
+**     2 BIG       place of a cell: an integer    5 TABLE    place
 **
-** A *cell* is 8 bytes. A *string* is u32 length and bytes.
+** A *cell* is 8 bytes. A *string* is its length, u32, and its bytes.
 **
 ** A *table* is
 **
 **     u64 place of its shape (48 bits, 0: none) | flags << 48
 **     u64 items (32 bits) | length << 32          only with flag 1
-**     value of each item 1 .. items, nil in holes
-**     value of each field of the shape
+**     the value of each item 1 .. items, nil in holes
+**     the value of each field of the shape
 **
-** A *shape* is the keys that are no items, in the order in which pairs gives them; tables with the same keys share one:
+** A *shape* is the keys that are no items, in the order of `pairs`. Tables with the same keys share
+** one:
 **
 **     u32 number of keys, n | u32 b, for 2^b > n buckets
-**     key, as a value, each
-**     buckets: 0, or the number of a key from 1 on; of u8 with n below 255, u16 below 65535, else u32. A key is in the
-**     first free one from its hash on
+**     each key, as a value
+**     buckets: 0, or the number of a key, from 1; u8 if n < 255, u16 if n < 65535, else u32. A key
+**     is in the first free bucket from its hash on
 **
-** Equal strings and tables (the same table, that is) are there once.
+** Equal strings are stored once, and so is a table that is referred to several times.
 **
-** NOTHING IN AN IMAGE IS TRUSTED: its head is checked when it is mapped, and each place, length and tag where it is
-** followed, against the size of the region; and each is read only once, for it may change meanwhile. Whatever the
-** bytes are, reading them gives some value or an error.
+** NOTHING IN AN IMAGE IS TRUSTED. The head is checked when the image is mapped. Each place, length
+** and tag is checked against the size of the region when it is followed, and read only once, since
+** it may change meanwhile. Whatever the bytes are, reading them gives some value or an error.
 */
 #ifndef TINE_DATA_IMAGE_H
 #define TINE_DATA_IMAGE_H
@@ -64,7 +66,7 @@ enum image_special { SPECIAL_NIL, SPECIAL_FALSE, SPECIAL_TRUE };
 
 #define IMAGE_BOXED ((uint64_t)0xfff8 << 48)
 #define IMAGE_PAYLOAD (((uint64_t)1 << 48) - 1)
-#define IMAGE_ITEMS 1u /* flag */
+#define IMAGE_ITEMS 1u /* flag in the head of a table */
 
 static inline uint64_t image_value(enum image_tag tag, uint64_t payload) {
     return IMAGE_BOXED | (uint64_t)tag << 48 | (payload & IMAGE_PAYLOAD);
@@ -94,7 +96,7 @@ static inline uint32_t image_read32(const void *p) {
     return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
 }
 
-/* `size` bytes at a place; NULL: they are not in the image, or not aligned so. */
+/* `size` bytes at a place. NULL: they are not inside the image, or not aligned to `align`. */
 static inline const char *image_at(const struct image *m, uint64_t place, uint64_t size,
                                    unsigned align) {
     if (unlikely(place > m->size || size > m->size - place || place % align))
@@ -102,30 +104,30 @@ static inline const char *image_at(const struct image *m, uint64_t place, uint64
     return m->base + place;
 }
 
-/* A table, as far as its head and its shape's have been checked. */
+/* A table whose head and shape have been checked. */
 struct image_table {
     uint32_t items, length, fields;
-    uint32_t mask;      /* of the buckets */
-    unsigned width;     /* of a bucket */
-    const char *values; /* items, then fields */
+    uint32_t mask;      /* hash mask for the buckets */
+    unsigned width;     /* bytes of a bucket */
+    const char *values; /* of items, then of fields */
     const char *keys;
     const char *buckets; /* NULL: it has no fields */
 };
 
-/* Is the head as it should be? */
+/* Is the image's head valid? */
 bool tine__image_check(const struct image *m);
-/* The table at a place. False: there is none. */
+/* The table at a place. False: there is no valid one. */
 bool tine__image_table(const struct image *m, uint64_t place, struct image_table *out);
-/* The string at a place. NULL: there is none. */
+/* The string at a place. NULL: there is no valid one. */
 const char *tine__image_string(const struct image *m, uint64_t place, size_t *len);
 
-/* The value under a key: nil (IMAGE_NIL) when there is none, IMAGE_DAMAGED when that cannot be said. */
+/* The value under a key: IMAGE_NIL if there is none, IMAGE_DAMAGED if the shape is not valid. */
 #define IMAGE_NIL image_value(TAG_SPECIAL, SPECIAL_NIL)
 #define IMAGE_DAMAGED image_value(TAG_PENDING, 0)
 uint64_t tine__image_by_string(const struct image *m, const struct image_table *t, const char *key,
                                size_t len);
 uint64_t tine__image_by_integer(const struct image *m, const struct image_table *t, int64_t key);
-/* A double that is no integer, or a boolean as the value it is. */
+/* For a double that is no integer, or a boolean; `key` is the value. */
 uint64_t tine__image_by_value(const struct image *m, const struct image_table *t, uint64_t key);
 
 static inline uint64_t image_item(const struct image_table *t, uint64_t i) {

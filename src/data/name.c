@@ -1,4 +1,4 @@
-/* How messages name buffers and views. */
+/* How messages refer to buffers and views. */
 #include <string.h>
 
 #include "base/error.h"

@@ -13,7 +13,7 @@ static void add_function(lua_State *L, int meta, int methods, const luaL_Reg *f)
     lua_setfield(L, strncmp(f->name, "__", 2) == 0 ? meta : methods, f->name);
 }
 
-/* Complete before it is known: what is between may raise. */
+/* The metatable is registered when it is complete, since its making may raise. */
 void tine__data_class(lua_State *L, const char *name, const luaL_Reg *functions) {
     if (luaL_getmetatable(L, name) != LUA_TNIL)
         return;
@@ -43,7 +43,7 @@ static int forked(lua_State *L) {
 }
 int (*_Atomic tine__data_forked)(lua_State *L) = forked;
 
-static const char objects_key; /* registry: region (address) -> its object, weak */
+static const char objects_key; /* registry key of a weak table: address of region -> its object */
 
 static void push_objects(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key) == LUA_TTABLE)
@@ -74,7 +74,7 @@ struct push {
     struct object *object;
 };
 
-/* (push) -> object */
+/* Function (push) -> object. */
 static int push_object(lua_State *L) {
     struct push *p = lua_touserdata(L, 1);
     struct region *r = p->region;
@@ -90,7 +90,8 @@ static int push_object(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, 2, r);
     lua_pushvalue(L, 3);
-    lua_setmetatable(L, -2); /* from here on it is collected; last, for the rest may raise */
+    /* Set last, since the rest may raise: from here on __gc frees the region. */
+    lua_setmetatable(L, -2);
     p->object = o;
     p->region = NULL;
     return 1;

@@ -1,13 +1,13 @@
-/* Formats: string.pack and string.unpack do the work, on strings that hold what they look at. */
+/* Formats: string.pack and string.unpack do the work, on strings. */
 #include <string.h>
 
 #include <lualib.h>
 
 #include "data/internal.h"
 
-/* What a format aligns to is at most this. */
+/* the largest alignment of a format */
 #define ALIGN 16
-#define WINDOW 128 /* most formats need less; what needs more gets more at the next try */
+#define WINDOW 128 /* bytes for the first try; a format that needs more gets more at the next try */
 
 static void push_library(lua_State *L, const char *name) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -17,7 +17,7 @@ static void push_library(lua_State *L, const char *name) {
     lua_pop(L, 1);
 }
 
-/* The error on top is about the format or the values: say so in this function's words, at the caller's line. */
+/* Raise the error on top, which is about the format or the values, as an error of this function. */
 static int refuse(lua_State *L, int arg) {
     const char *text = lua_tostring(L, -1), *inner = text ? strchr(text, '(') : NULL;
     if (inner && strncmp(text, "bad argument", 12) == 0)
@@ -25,7 +25,7 @@ static int refuse(lua_State *L, int arg) {
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-/* Which argument of ours an error of string.pack is about. */
+/* Our argument that corresponds to the one in an error of string.pack. */
 static int argument_of(const char *text) {
     int n = text && strncmp(text, "bad argument #", 14) == 0 ? text[14] - '0' : 1;
     return n <= 1 || n > 9 ? 2 : n + 2;
@@ -55,7 +55,7 @@ int tine__data_unpack(lua_State *L, const struct object *o, uint64_t at) {
     return lua_gettop(L) - 2;
 }
 
-/* The format at 2, so that what it aligns is aligned in the buffer: with that many bytes before it. */
+/* Push the format at 2, preceded by padding, so that it aligns to addresses in the buffer. */
 static void push_format(lua_State *L, size_t before) {
     luaL_Buffer b;
     luaL_buffinit(L, &b);

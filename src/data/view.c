@@ -1,4 +1,4 @@
-/* Views: what Lua has of a table in an image. */
+/* Views: tables in an image as Lua values. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -8,8 +8,9 @@
 #include "data/image.h"
 #include "data/internal.h"
 
-/* User value 1: the image's table, which all its views have: at 0 its object, from 1 on the views that were read last,
-** each at the number of its slot. What is read again and again, t[key].field say, needs no new one then. */
+/* User value 1: a table that all views of the image share. At 0 it has the image's object, from 1
+** on the views that were used last, each in the slot of its place, so that repeated access, like
+** t[key].field, makes no new view. */
 struct view {
     const struct object *image;
     uint64_t place;
@@ -46,7 +47,7 @@ static inline void read_table(lua_State *L, const struct image *m, uint64_t plac
 
 /* --- values --- */
 
-/* Push a new view; the image's table is at `table`, the metatable at `meta`. */
+/* Push a new view. The image's table is at `table`, the metatable at `meta`. */
 static void push_view(lua_State *L, const struct object *image, uint64_t place, int table,
                       int meta) {
     struct view *v = lua_newuserdatauv(L, sizeof *v, 1);
@@ -57,7 +58,7 @@ static void push_view(lua_State *L, const struct object *image, uint64_t place, 
     lua_setmetatable(L, -2);
 }
 
-/* The same, or the one that is in its slot; the image's table is on top. */
+/* The same, or the view that is in its slot. The image's table is on top. */
 static void push_kept_view(lua_State *L, const struct object *image, uint64_t place, int meta) {
     lua_Integer slot = slot_of(place);
     int table = lua_gettop(L);
@@ -195,7 +196,7 @@ static int equal(lua_State *L) {
 
 /* --- pairs --- */
 
-/* Upvalues of the iterator: the metatable, the image's table, this. */
+/* User data of the iterator. Its upvalues: the metatable, the image's table, this. */
 struct scan {
     const struct object *image;
     const char *base;
@@ -269,7 +270,7 @@ static void push_image_class(lua_State *L) {
     tine__data_class(L, CLASS_IMAGE, functions);
 }
 
-/* Push the table of the image whose object is on top. */
+/* Push the image's table, making it if needed. Its object is on top. */
 static void push_image_table(lua_State *L) {
     if (lua_getiuservalue(L, -1, 1) == LUA_TTABLE)
         return;
@@ -291,7 +292,7 @@ void tine__view_push(lua_State *L, struct region *r, uint64_t place) {
         damaged(L);
     memcpy(&head, m.base, sizeof head);
     place = place ? place : head.root;
-    read_table(L, &m, place, &t); /* it is read next, so its pages may as well be there */
+    read_table(L, &m, place, &t); /* checks it, and maps its pages, which will be read next */
     push_class(L);
     lua_insert(L, -2);
     push_image_table(L);
@@ -321,7 +322,7 @@ struct thaw {
     lua_Integer queued, done;
 };
 
-/* Push the table for a place: the one there is, or a new one, to be filled later. */
+/* Push the table for a place: an existing one, or a new one that is filled later. */
 static void push_thawed(struct thaw *w, uint64_t place) {
     lua_State *L = w->L;
     struct image_table t;
