@@ -1,4 +1,4 @@
-/* From what has ended to answers. */
+/* From ended tasks to answers. */
 #include <string.h>
 #include "base/clock.h"
 #include "base/error.h"
@@ -10,10 +10,10 @@ static void add(struct work *w, const struct gm_answer *a, const void *bytes) {
     size_t before = w->answers.len;
     if (buf_append(&w->answers, a, sizeof *a) ||
         (bytes && buf_append(&w->answers, bytes, a->length)))
-        w->answers.len = before; /* its submitter will miss it */
+        w->answers.len = before; /* the submitter will notice that it is missing */
 }
 
-/* How long task `k` ran; 0: not known. */
+/* How long task `k` ran, in ns; 0: not known. */
 static uint64_t ran(const struct work *w, uint32_t k) {
     const struct item *item = &w->item;
     const struct item_rare *rare = item_rare(item);
@@ -44,7 +44,7 @@ void tine__answer_begun(struct serve *s, struct work *w) {
 
 #define SHOW_EVERY SERVE_SECOND
 
-/* Tell its submitter of them, if it has not heard of them for some time. */
+/* Describe our workers to the submitter, unless that was done a moment ago. */
 static void answer_workers(struct serve *s, struct work *w) {
     const uint64_t now = tine__now();
     unsigned n = 0;
@@ -62,7 +62,7 @@ static void answer_workers(struct serve *s, struct work *w) {
     free(list);
 }
 
-/* --- saying it --- */
+/* --- sending answers --- */
 
 void tine__answer_say(struct serve *s, struct work *w, bool last) {
     struct gm_about about;
@@ -99,7 +99,7 @@ static bool next_event(const struct serve *s, struct work *w) {
     return w->event.state != OUTCOME_NONE || (e && tine__events_take(e, &w->event, &w->event_k));
 }
 
-/* What task k has emitted comes before its end. */
+/* Add the events of task `k`, which must come before its end. */
 static void answer_events(const struct serve *s, struct work *w, uint32_t k) {
     size_t n;
     while (next_event(s, w) && w->event_k <= k) {
@@ -111,9 +111,9 @@ static void answer_events(const struct serve *s, struct work *w, uint32_t k) {
     }
 }
 
-/* --- what is printed --- */
+/* --- printed output --- */
 
-/* What there is of it: of a task all, before its end is told. */
+/* Add the output that has come. All output of a task comes before its end. */
 static void answer_printed(struct serve *s, struct work *w) {
     struct piece *piece;
     while ((piece = tine__item_piece(s->pool, &w->item)) != NULL) {
@@ -173,7 +173,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
     }
 }
 
-/* Of items of a map only errors have it. */
+/* For items of a map only errors have output. */
 static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
     const struct printed *p = item_printed(&w->item);
     if (w->task.head.count == 1 && p)
@@ -182,7 +182,7 @@ static void answer_output(struct work *w, uint32_t k, const struct failure *f) {
         tine__answer(w, ANSWER_OUTPUT, k, f->output, f->output_len);
 }
 
-/* It has not begun: it was recalled, or stopped in time. */
+/* Has the task not begun, because it was recalled or stopped in time? */
 static bool is_unrun(const struct work *w, const struct outcome *o) {
     const struct failure *f = o->state == OUTCOME_FAILED ? tine__outcome_failure(o) : NULL;
     if (o->state == OUTCOME_FAILED && o->code == TINE_ECANCELLED)
@@ -213,7 +213,8 @@ static void tell(struct serve *s, struct work *w) {
     uint32_t count = w->task.head.count;
     bool unrun = false;
     while (w->told < count && !unrun && outcome_settled(&w->outcomes[w->told])) {
-        unrun = is_unrun(w, &w->outcomes[w->told]); /* and all behind it: said once */
+        /* And so are all tasks behind it, which is told once. */
+        unrun = is_unrun(w, &w->outcomes[w->told]);
         answer_events(s, w, w->told);
         answer_printed(s, w);
         const struct progress *said = count == 1 ? item_told(&w->item) : NULL;
@@ -233,7 +234,8 @@ static void tell(struct serve *s, struct work *w) {
         tine__work_free(s, w);
 }
 
-/* What has failed of what workers run once for a submitter: it goes with the task that it was run for. */
+/* Errands of a submitter that failed: the error is sent with the task for which the errand was
+** run. */
 static void answer_faults(struct serve *s) {
     struct item *item;
     struct outcome error;
@@ -260,7 +262,7 @@ void tine__answer_all(struct serve *s) {
         for (unsigned i = 0; i < n; i++, any = true)
             tell(s, items[i]->owner);
     }
-    if (any && s->waiting > 0) { /* the next ones may have been taken up */
+    if (any && s->waiting > 0) { /* the next tasks may have been taken up by workers */
         s->rest = SERVE_MILLISECOND;
         s->look = tine__now() + s->rest;
     }

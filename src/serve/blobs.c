@@ -1,6 +1,6 @@
-/* Functions and shared values of submitters, in the store of our own pool. They are remembered by the number that their
-** submitter has for them, which is the same everywhere; the one that was not wanted for longest is forgotten first. Who
-** has forgotten one asks for it again.
+/* Blobs: functions and shared values of submitters, in the store of our own pool. They are known by
+** the number that their submitter gives them, which is the same everywhere. The least recently used
+** ones are forgotten; a host that has forgotten one asks for it again.
 */
 #include <string.h>
 #include "base/oldest.h"
@@ -16,8 +16,8 @@ struct known {
 struct blobs {
     struct store *store;
     uint64_t clock;
-    uint64_t bytes; /* of all of them, */
-    uint64_t most;  /* which are no more than this, if the tasks at hand allow it */
+    uint64_t bytes; /* of all blobs */
+    uint64_t most;  /* limit of `bytes`, unless tasks at hand need more */
     unsigned n;
     struct known list[SERVE_BLOBS];
 };
@@ -62,12 +62,13 @@ static void forget(struct blobs *b, struct known *k) {
     *k = b->list[--b->n];
 }
 
-/* The one that was not wanted for longest; NULL: there is none. */
+/* The least recently used blob; NULL: there is none. */
 static struct known *oldest(struct blobs *b) {
     return b->n > 0 ? &b->list[oldest_of(&b->list[0].used, b->n, sizeof b->list[0])] : NULL;
 }
 
-/* Remember one more. A task that waits for the rest of what it names is to find all of it. */
+/* Remember a blob. Those that were used since `since` are kept beyond the limit: a task that waits
+** for its last blob must find all the others. */
 static void remember(struct blobs *b, uint64_t id, const struct codec_stored *stored,
                      uint64_t since) {
     uint64_t bytes = stored->code.len;
@@ -80,10 +81,10 @@ static void remember(struct blobs *b, uint64_t id, const struct codec_stored *st
     b->bytes += bytes;
 }
 
-/* A copy in our store, with room for its head. */
+/* Store a copy of a shared value, with room for its head. */
 static const struct codec_stored *keep_value(struct store *store, const char *bytes, uint64_t n) {
     static const char head[STORE_VALUE_HEAD];
-    struct store_refs none = {0}; /* calls name all that it names */
+    struct store_refs none = {0}; /* each call names everything that its values name */
     const struct codec_stored *stored = NULL;
     uint64_t block = 0;
     struct buf b;

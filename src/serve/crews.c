@@ -1,6 +1,7 @@
-/* Crews: what workers are to run once for a submitter's pool (its initializer, and calls of pool:everywhere), kept in the
-** store of our own pool, each naming the one before. A worker finds from the last one what it has yet to run
-** (worker/task/crew.h). A crew is there as long as its submitter's line, or a task of it that our pool has.
+/* Crews: the errands of a submitter's pool (its initializer and calls of pool:everywhere), in the
+** store of our own pool. Each errand names the one before, so from the last one a worker finds
+** those that it has yet to run (worker/task/crew.h). A crew is kept as long as its submitter's
+** line, or a task of it in our pool.
 */
 #include <string.h>
 #include "base/hash.h"
@@ -12,10 +13,10 @@
 struct crew {
     unsigned refs;
     uint64_t id;
-    uint64_t errands;       /* so many */
-    uint64_t last;          /* by its id in the store; 0: none */
+    uint64_t errands;       /* number of errands */
+    uint64_t last;          /* id of the last errand in the store; 0: none */
     bool coded;             /* one of them names code */
-    struct store_refs held; /* all of them */
+    struct store_refs held; /* all errands */
 };
 
 static struct crew *new_crew(const char *peer) {
@@ -56,7 +57,8 @@ void tine__crew_describe(const struct crew *c, struct call_far *out) {
     out->errand = c->last;
 }
 
-/* What it names, as its submitter calls it and as we do. False: something is not there, or no memory. */
+/* Append what the errand names, by the submitter's numbers and by ours. False: a blob is missing,
+** or no memory. */
 static bool append_names(struct serve *s, struct crew *c, struct gm_reader *r, uint64_t n,
                          struct buf *out, struct store_refs *refs) {
     for (; n > 0; n--) {
@@ -74,7 +76,7 @@ static bool append_names(struct serve *s, struct crew *c, struct gm_reader *r, u
     return true;
 }
 
-/* The value that workers read. NULL: it makes no sense, or no memory. */
+/* The errand as a stored value, which workers read. NULL: it is not valid, or no memory. */
 static const struct codec_stored *store(struct serve *s, struct crew *c, const struct gm_errand *e,
                                         struct gm_reader r) {
     static const char room[STORE_VALUE_HEAD];

@@ -1,4 +1,4 @@
-/* What servers and submitters say. All of it is foreign input. */
+/* What job servers and submitters send. None of it is trusted. */
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
@@ -17,7 +17,7 @@ static struct peer *find_peer(struct list *peers, const char *id) {
     return NULL;
 }
 
-/* Open a line to it. */
+/* Open a line to the submitter. */
 static bool open_line(struct serve *s, struct server *v, struct peer *peer) {
     struct gm_about about;
     char function[GM_FUNCTION];
@@ -74,7 +74,7 @@ void tine__peer_free(struct serve *s, struct peer *peer) {
     free(peer);
 }
 
-/* The submitter has gone, and the line with it. */
+/* The submitter has gone, and its line with it. */
 static void gone(struct serve *s, struct server *v, struct peer *peer) {
     tine__peer_lose(s, v, peer, "it has gone");
     list_remove(&peer->node);
@@ -111,7 +111,7 @@ static struct work *work_of(struct server *v, const struct peer *peer, const cha
     return NULL;
 }
 
-/* It ends, if it has begun: by its limit of time, as by abort, or by force. */
+/* Stop the task as the order wants: by its time limit, by abort, or by force. */
 static void stop(struct serve *s, struct work *w, enum gm_order_kind how) {
     if (w->stage != WORK_BEGUN) {
         tine__work_drop(s, w);
@@ -160,7 +160,8 @@ static void recall(struct serve *s, struct work *w) {
     tine__watch_begun(s, w);
 }
 
-/* Since then what tasks that are to be confirmed name was looked for. */
+/* The oldest moment (tine__blobs_now) at which the blobs of a task that waits for confirmation were
+** looked up. */
 static uint64_t looked_since(const struct serve *s) {
     uint64_t since = tine__blobs_now(s->blobs);
     for (unsigned i = 0; i < s->nservers; i++)
@@ -173,7 +174,7 @@ static uint64_t looked_since(const struct serve *s) {
     return since;
 }
 
-/* A sign of life, on any of its tasks. */
+/* Send a sign of life, on any task of the submitter. */
 static void say_alive(struct serve *s, struct server *v, const struct peer *peer) {
     for (struct list *n = v->works.next; n != &v->works; n = n->next) {
         struct work *w = LIST_ITEM(n, struct work, node);
@@ -214,7 +215,7 @@ static void obey(struct serve *s, struct server *v, struct peer *peer, const str
         stop(s, w, o->kind);
 }
 
-/* What a submitter says on its line. */
+/* A submitter has sent orders on its line. */
 static void ordered(struct serve *s, struct server *v, const struct gm_packet *p) {
     struct gm_about about;
     struct gm_order o;
@@ -225,7 +226,7 @@ static void ordered(struct serve *s, struct server *v, const struct gm_packet *p
     if (!tine__unseal(&s->o->keys,
                       tine__gm_about(&about, KIND_ORDERS, v->id, peer->unique, peer->said),
                       p->arg[1].p, p->arg[1].n, &s->plain, &key)) {
-        tine__gm_close(&v->conn); /* there is no telling what was missed: it begins anew */
+        tine__gm_close(&v->conn); /* messages may be missing: start afresh with a new connection */
         tine__server_lose(s, v, "what a submitter says there cannot be verified");
         return;
     }
@@ -250,7 +251,7 @@ void tine__grab(struct serve *s, struct server *v) {
         tine__gm_send(&v->conn, GM_GRAB_JOB_UNIQ, 0, NULL);
 }
 
-/* It has nothing for us: it wakes us when that is otherwise. */
+/* The server has no job for us; it wakes us when that changes. */
 static void nothing(struct server *v) {
     v->grabs -= v->grabs > 0;
     v->dry = true;
@@ -260,7 +261,7 @@ static void nothing(struct server *v) {
     tine__gm_send(&v->conn, GM_PRE_SLEEP, 0, NULL);
 }
 
-/* It has told its version: "OK 1.1.20". Anything else that speaks in lines is no job server. */
+/* The server has told its version, "OK 1.1.20". Other line-based servers are no job servers. */
 static void known(struct serve *s, struct server *v, struct gm_text line) {
     if (v->known || line.n < 3 || memcmp(line.p, "OK ", 3) != 0)
         return;

@@ -44,7 +44,8 @@ static struct serve *new_serve(struct pool *p, const struct serve_options *o) {
     return s;
 }
 
-/* Items must have ended before their inbox may close: the pool is killed by now, or nothing runs. */
+/* All items must have ended before their inbox may be closed. The pool was killed by now, or
+** nothing runs. */
 static void drain(struct serve *s) {
     while (s->works > 0 && !tine__pool_ended(s->pool)) {
         struct pollfd fd = {.fd = tine__inbox_fileno(&s->inbox), .events = POLLIN};
@@ -117,7 +118,7 @@ static void sleep_until(struct serve *s, uint64_t due) {
         read_signals(s);
 }
 
-/* What there is to be done now. */
+/* Handle everything that has come. */
 static void turn(struct serve *s) {
     tine__answer_all(s);
     for (unsigned i = 0; i < s->nservers; i++) {
@@ -128,14 +129,15 @@ static void turn(struct serve *s) {
             tine__server_lose(s, v, v->conn.error ? strerror(v->conn.error) : "it has gone");
     }
     tine__watch(s, tine__now());
-    for (unsigned i = 0; i < s->nservers; i++) /* one that had to leave the room to another */
+    for (unsigned i = 0; i < s->nservers; i++) /* a server may have had to leave its room to another
+                                               ** one */
         tine__grab(s, &s->servers[i]);
     for (unsigned i = 0; i < s->nservers; i++)
         tine__gm_flush(&s->servers[i].conn);
     s->broken |= !tine__pool_is_open(s->pool);
 }
 
-/* All that has to be done before it ends is done; *why it does. */
+/* May serving end? *why: the reason. */
 static bool is_over(const struct serve *s, enum serve_end *why) {
     uint64_t now = tine__now();
     *why = s->forced                                                              ? SERVE_FORCED

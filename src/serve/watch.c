@@ -1,4 +1,4 @@
-/* Signs of life, connecting again, who has taken what up. */
+/* Signs of life, reconnecting, and noticing which tasks workers have begun. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,7 @@ void tine__serve_log(const struct serve *s, const char *format, ...) {
         s->o->log(s->o->arg, line);
 }
 
-/* A worker may have taken up one that is not known to run. */
+/* May a worker have begun a task whose submitter does not know it? */
 static bool some_may_run(const struct serve *s) {
     return s->waiting > 0 && s->running < s->o->workers;
 }
@@ -41,7 +41,7 @@ void tine__greet(struct serve *s, struct server *v) {
     tine__gm_send(&v->conn, GM_SET_CLIENT_ID, 1, &name);
     if (!s->leaving)
         tine__gm_send(&v->conn, GM_CAN_DO, 1, &function);
-    tine__gm_say(&v->conn, "version\n"); /* when it answers it knows what we can do */
+    tine__gm_say(&v->conn, "version\n"); /* when it answers, it has registered our function */
     tine__grab(s, v);
     tine__gm_flush(&v->conn);
 }
@@ -67,13 +67,13 @@ void tine__server_lose(struct serve *s, struct server *v, const char *why) {
     v->pause = !v->pause ? 50 * SERVE_MILLISECOND : v->pause < PAUSE_MOST ? 2 * v->pause : v->pause;
 }
 
-/* When it is asked for a sign of life. While there is nothing to do, too: a server that waits for the rest of what it takes for
-** a long packet, or that was cut off, would never wake us. */
+/* When to ask the server for a sign of life. Also when there is no work: a server that was cut off,
+** or that waits for the rest of a packet, would never wake us. */
 static uint64_t ask_at(const struct serve *s, const struct server *v) {
     return clock_after(v->asked, s->o->lost_after / 3);
 }
 
-/* When it is handed back, if its submitter has not said by then whether it is to begin. */
+/* When to hand the work back, if its submitter has not confirmed it. */
 static uint64_t unsaid_at(const struct work *w) {
     return w->stage == WORK_ASKED ? clock_after(w->asked, w->peer->lost_after) : UINT64_MAX;
 }
@@ -127,7 +127,7 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
     }
     bool silent = now >= (c->connecting ? clock_after(c->heard, gm_patience(c, s->o->lost_after))
                                         : gm_lost_at(&v->conn, s->o->lost_after));
-    /* ask first: if we were stopped ourselves an answer may be there that was not read yet */
+    /* asked first: if this process was stopped, an answer may be waiting to be read */
     if (!c->connecting && now >= ask_at(s, v)) {
         v->asked = now;
         tine__gm_say(c, "version\n");
@@ -140,7 +140,7 @@ static void watch_server(struct serve *s, struct server *v, uint64_t now) {
     watch_works(s, v, now);
 }
 
-/* --- who is at work --- */
+/* --- begun tasks --- */
 
 void tine__watch_begun(struct serve *s, struct work *w) {
     if (w->stage != WORK_BEGUN || w->running ||
@@ -153,7 +153,7 @@ void tine__watch_begun(struct serve *s, struct work *w) {
     tine__answer_say(s, w, false);
 }
 
-/* Submitters of what has been taken up are told, if it was not through at once. */
+/* Tell submitters of tasks that workers have begun, unless these have ended at once. */
 static void look(struct serve *s, uint64_t now) {
     if (!some_may_run(s) || now < s->look)
         return;
@@ -164,7 +164,7 @@ static void look(struct serve *s, uint64_t now) {
     s->look = now + s->rest;
 }
 
-/* --- all of it --- */
+/* --- the whole --- */
 
 uint64_t tine__watch_due(const struct serve *s) {
     uint64_t due = some_may_run(s) ? s->look : UINT64_MAX;

@@ -1,22 +1,22 @@
-/* A task of somebody: from the job that a server gives to the item that the pool runs. */
+/* A submitter's task: from the job that a server assigns to the item that the pool runs. */
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
 #include "msg/extra.h"
 #include "serve/internal.h"
 
-#define MOST_TASKS (1u << 24) /* of a chunk */
+#define MOST_TASKS (1u << 24) /* limit for a chunk */
 #define NO_CODE \
     "this host runs only functions of modules that are installed there (tine serve --allow modules), and the call, or what its pool runs in each worker before it, carries code"
 
-/* --- taking it --- */
+/* --- taking jobs --- */
 
 void tine__work_refuse(struct server *v, struct gm_text handle) {
     tine__gm_send(&v->conn, GM_WORK_FAIL, 1, &handle);
 }
 
-/* Whoever sent it may have sealed it with a key that we have not: it hears that, but in no way that it can verify. What is
-** nothing of ours is handed back. */
+/* The job cannot be verified. If it is sealed, perhaps with a key that we lack, its submitter gets
+** an answer that it cannot verify either; any other job is handed back. */
 static void cannot_verify(struct serve *s, struct server *v, const struct gm_packet *p) {
     bool sealed = p->arg[3].n > 0 && (p->arg[3].p[0] == 'S' || p->arg[3].p[0] == 'P');
     const struct gm_text args[] = {p->arg[0], {v->id, sizeof v->id}};
@@ -27,7 +27,7 @@ static void cannot_verify(struct serve *s, struct server *v, const struct gm_pac
         tine__work_refuse(v, p->arg[0]);
 }
 
-/* Does what it says of itself make sense? */
+/* Is the task valid? */
 static bool check(const struct gm_task *t, const struct gm_reader *rest) {
     const struct call_head *h = &t->head;
     uint64_t extra = h->flags & CALL_EXTRA ? sizeof(struct call_extra) : 0;
@@ -37,7 +37,7 @@ static bool check(const struct gm_task *t, const struct gm_reader *rest) {
            (uint64_t)h->label + h->function <= h->length && h->length < UINT32_MAX;
 }
 
-/* A work of what is in `plain`; NULL: it makes no sense, or there is no memory. */
+/* A work for the task in `plain`. NULL: it is not valid, or no memory. */
 static struct work *new_work(struct serve *s) {
     struct gm_task t;
     struct gm_reader r = {s->plain.data, s->plain.len};
@@ -66,7 +66,8 @@ static struct work *find_work(struct server *v, const char *unique) {
     return NULL;
 }
 
-/* It was here before; it is from now on. A sending is never repeated, but by who records it. */
+/* Was the job here before? It is remembered. Submitters never repeat a job; somebody who records it
+** may. */
 static bool was_seen(struct serve *s, const char *unique) {
     uint64_t id;
     memcpy(&id, unique, sizeof id);
@@ -82,7 +83,8 @@ static uint64_t name_at(const struct work *w, uint64_t i) {
     return id;
 }
 
-/* Ask its submitter: for the functions that we lack, and (unless it is not wanted) whether to begin. */
+/* Ask the submitter for missing functions and errands, and, if it wants that, for confirmation; or
+** begin. */
 static void ask_or_begin(struct serve *s, struct work *w) {
     struct buf lacking;
     tine__buf_init(&lacking);
@@ -142,13 +144,13 @@ void tine__work_take(struct serve *s, struct server *v, const struct gm_packet *
     tine__work_refuse(v, p->arg[0]);
 }
 
-/* --- handing it to the pool --- */
+/* --- submitting to the pool --- */
 
 static uint64_t smaller(uint64_t a, uint64_t b) {
     return a == 0 || (b && b < a) ? b : a;
 }
 
-/* What a worker is told beyond its call. */
+/* The struct call_extra of the call. */
 static struct call_extra said_of(const struct work *w) {
     struct call_extra extra = {0};
     if (w->task.head.flags & CALL_EXTRA)
@@ -156,7 +158,8 @@ static struct call_extra said_of(const struct work *w) {
     return extra;
 }
 
-/* Where its output goes: what is to stand behind its label does so where its submitter is. */
+/* The output mode here: output with a prefix is relayed, since the prefix is added where the
+** submitter is. */
 static uint8_t output_of(const struct work *w) {
     uint32_t output = said_of(w).output;
     return output == OUTPUT_PREFIX    ? OUTPUT_RELAY
@@ -164,7 +167,7 @@ static uint8_t output_of(const struct work *w) {
                                       : OUTPUT_INHERIT;
 }
 
-/* How it is to be run: as its submitter wants, within our own limits. NULL: no memory. */
+/* The settings of the task: the submitter's, within our own limits. NULL: no memory. */
 static struct settings *settings_of(const struct serve *s, const struct work *w) {
     const struct gm_task *t = &w->task;
     struct settings set;
@@ -177,7 +180,7 @@ static struct settings *settings_of(const struct serve *s, const struct work *w)
     return tine__settings_copy(&set, NULL, 0);
 }
 
-/* As it came, but for our limit of memory, and where its output goes. */
+/* Append the struct call_extra, with our memory limit and output mode. */
 static int append_extra(const struct serve *s, struct work *w, const char **p, struct buf *out) {
     struct call_extra extra = said_of(w);
     *p += w->task.head.flags & CALL_EXTRA ? sizeof extra : 0;
@@ -186,7 +189,8 @@ static int append_extra(const struct serve *s, struct work *w, const char **p, s
     return buf_append(out, &extra, sizeof extra);
 }
 
-/* The names that it has for functions, and ours. */
+/* Append a struct call_far, and the submitter's and our own numbers of the functions that the call
+** names. */
 static int append_names(const struct serve *s, struct work *w, struct call_buf *cb) {
     struct call_far far = {.id = w->task.head.id,
                            .event_buffer = w->task.event_buffer,
@@ -230,7 +234,7 @@ static void describe(struct serve *s, struct work *w) {
     item->name = (struct task_name){.index = w->task.head.index};
 }
 
-/* 0; TINE_EAGAIN: a function is missing; or as tine__pool_submit. */
+/* 0; TINE_EAGAIN: a function or errand is missing; or as tine__pool_submit. */
 static int submit(struct serve *s, struct work *w) {
     char room[4096];
     struct call_buf cb;
@@ -269,14 +273,14 @@ void tine__work_begin(struct serve *s, struct work *w) {
     }
     w->stage = WORK_BEGUN;
     if (w->peer->works++ == 0)
-        w->peer->heard = w->server->conn.heard; /* from now on it is to say that it is there */
+        w->peer->heard = w->server->conn.heard; /* from now on it must give signs of life */
     tine__buf_free(&w->rest);
     s->waiting++;
     s->rest = SERVE_MILLISECOND;
     s->look = tine__now() + s->rest;
 }
 
-/* --- ending it --- */
+/* --- ends --- */
 
 void tine__work_free(struct serve *s, struct work *w) {
     if (w->peer && w->stage == WORK_BEGUN)
