@@ -10,7 +10,7 @@
 
 #define SCHEME "gearman://"
 
-/* A part of the text, copied; false: it is empty or too long. */
+/* Copy a part of the text. False: it is empty or too long. */
 static bool copy(char *out, size_t size, const char *from, size_t n) {
     if (n == 0 || n >= size)
         return false;
@@ -19,7 +19,7 @@ static bool copy(char *out, size_t size, const char *from, size_t n) {
     return true;
 }
 
-/* "host", "host:port", "[v6]", "[v6]:port" */
+/* Split "host", "host:port", "[v6]" or "[v6]:port". */
 static bool split(const char *p, size_t n, char host[256], char port[8]) {
     const char *colon, *end = p + n;
     strcpy(port, GM_PORT);

@@ -8,8 +8,8 @@
 #include "base/fd.h"
 #include "base/sys.h"
 
-#define CHUNK 65536u    /* bytes that are read at once, at least */
-#define KEEP (8u << 20) /* a buffer that is larger is given back when it is empty */
+#define CHUNK 65536u    /* least room for a read */
+#define KEEP (8u << 20) /* a larger buffer is freed when it is empty */
 
 void tine__gm_init(struct gm_conn *c, const struct gm_address *address) {
     *c = (struct gm_conn){.address = address, .fd = -1};
@@ -18,7 +18,7 @@ void tine__gm_init(struct gm_conn *c, const struct gm_address *address) {
 }
 
 void tine__gm_close(struct gm_conn *c) {
-    if (c->connecting) /* in vain */
+    if (c->connecting) /* this way has failed */
         c->way = (c->way + 1) % c->address->nways;
     tine__close(&c->fd);
     tine__buf_free(&c->in);
@@ -32,14 +32,16 @@ static void fail(struct gm_conn *c, int error) {
     c->error = error;
 }
 
-/* Whoever reads from it is to see that it is closed: others who use it would not know whom to tell. */
+/* Mark the connection as failed. It is closed by the next tine__gm_receive: its other users could
+** not tell anybody. */
 static void spoil(struct gm_conn *c, int error) {
     if (!c->broken)
         c->error = error;
     c->broken = c->readable = true;
 }
 
-/* Begin to connect on this way. False: that has failed, and the next one is another. */
+/* Begin to connect on the present way. False: that has failed, and the next way is the present
+** one. */
 static bool try_way(struct gm_conn *c) {
     const int on = 1;
     const struct gm_way *way = &c->address->ways[c->way];
@@ -94,7 +96,7 @@ void tine__gm_polled(struct gm_conn *c, short events, bool *opened) {
     if (c->connecting) {
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 || error) {
             fail(c, error ? error : errno);
-            c->heard = tine__now(); /* the next one has as long as this one had */
+            c->heard = tine__now(); /* the next way gets as much time */
             try_others(c);
             return;
         }
@@ -119,7 +121,7 @@ bool tine__gm_say(struct gm_conn *c, const char *line) {
     return c->fd != -1 && !c->broken;
 }
 
-/* All of it was dealt with. */
+/* The buffer was used up. */
 static void empty(struct buf *b, size_t *at) {
     *at = b->len = 0;
     if (b->cap > KEEP)
@@ -145,7 +147,7 @@ void tine__gm_flush(struct gm_conn *c) {
         empty(&c->out, &c->sent);
 }
 
-/* Make room for the rest of the packet that has begun, or for some more. False: no memory. */
+/* Make room for the rest of the present packet, or for some more bytes. False: no memory. */
 static bool make_room(struct gm_conn *c) {
     size_t have = c->in.len - c->taken;
     if (c->taken > 0) {
@@ -158,7 +160,7 @@ static bool make_room(struct gm_conn *c) {
     return more < GM_MOST && buf_reserve(&c->in, more) == 0;
 }
 
-/* Read what there is. False: nothing. */
+/* Read what has come. False: nothing. */
 static bool fill(struct gm_conn *c, uint64_t now) {
     if (!c->readable || !gm_is_open(c))
         return false;

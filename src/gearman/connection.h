@@ -1,6 +1,7 @@
-/* Connection: to one job server, which never blocks: what is to be sent waits in memory until there is room, what has
-** come is read packet by packet. Client and worker at once, as the protocol allows. Its user polls it, and keeps the
-** time; it is closed by itself when the other end has gone, and opened again when the user says so.
+/* Connection: to one job server, as client and worker at once. It never blocks: what is to be
+** sent waits in memory, and what has come is read packet by packet. Its user polls the
+** descriptor, keeps the time, and opens the connection again after it has closed itself because
+** the server has gone.
 */
 #ifndef TINE_GEARMAN_CONNECTION_H
 #define TINE_GEARMAN_CONNECTION_H
@@ -14,26 +15,27 @@
 
 struct gm_conn {
     const struct gm_address *address; /* borrowed */
-    unsigned way;                     /* of its ways: that which it goes, or tries next */
-    unsigned untried; /* so many others are to be tried before it says that it cannot connect */
-    int fd;           /* -1: closed */
-    bool connecting;  /* not there yet: what is written waits */
-    bool readable;    /* there may be something to be read */
-    int error;        /* errno, why it was closed; 0: the server has closed it */
-    bool broken;    /* by `error`: it is to be closed when nobody looks at what has come any more */
-    uint64_t heard; /* when something came last, or this way was begun (ns) */
-    uint64_t owing; /* since when it owes us a sign of life; 0: it does not */
-    bool full;      /* it has not taken all at once */
+    unsigned way;                     /* index of the address that is used, or tried next */
+    unsigned untried;                 /* how many more ways are tried before connecting fails */
+    int fd;                           /* -1: closed */
+    bool connecting;                  /* not established yet: output waits */
+    bool readable;                    /* there may be something to read */
+    int error;                        /* errno of why it was closed; 0: closed by the server */
+    /* It has failed with `error`, and is closed by the next tine__gm_receive. */
+    bool broken;
+    uint64_t heard; /* ns: when bytes last came, or this way was begun */
+    uint64_t owing; /* ns: since when the server owes a sign of life; 0: it owes none */
+    bool full;      /* the system has not taken all output */
     struct buf in, out;
-    size_t taken, sent; /* of them */
+    size_t taken, sent; /* bytes of `in` and `out` that were used */
 };
 
 void tine__gm_init(struct gm_conn *c, const struct gm_address *address);
-/* Begin to connect, on the next way where one fails at once. False: all have failed (error). */
+/* Begin to connect, trying the next way when one fails at once. False: all have failed (error). */
 bool tine__gm_open(struct gm_conn *c, uint64_t now);
 void tine__gm_close(struct gm_conn *c);
 
-/* How long one way is tried, so that all of them together take so long at most. */
+/* How long one way may take, so that all together take at most `all`. */
 static inline uint64_t gm_patience(const struct gm_conn *c, uint64_t all) {
     return all / c->address->nways;
 }
@@ -41,36 +43,37 @@ static inline uint64_t gm_patience(const struct gm_conn *c, uint64_t all) {
 static inline bool gm_is_open(const struct gm_conn *c) {
     return c->fd != -1 && !c->connecting;
 }
-/* Something waits to be sent. */
+/* Is output waiting? */
 static inline bool gm_wants_out(const struct gm_conn *c) {
     return c->fd != -1 && (c->connecting || c->sent < c->out.len);
 }
 
-/* Fills in what to poll for. */
+/* Fill in what to poll for. */
 void tine__gm_poll(const struct gm_conn *c, struct pollfd *fd);
-/* What has come of it. *opened is set when the connection has just been made. */
+/* Handle what poll has returned. *opened is set if the connection was just established. */
 void tine__gm_polled(struct gm_conn *c, short events, bool *opened);
 
-/* Send a request, as soon as there is room. False: it is closed, or there is no memory, which closes it. */
+/* Queue a request. False: the connection is closed, or there is no memory, which closes it. */
 bool tine__gm_send(struct gm_conn *c, enum gm_type type, unsigned nargs,
                    const struct gm_text *args);
-/* The same of an administrative command. */
+/* The same for an administrative command. */
 bool tine__gm_say(struct gm_conn *c, const char *line);
-/* Let the system have what it takes. */
+/* Write as much output as the system takes. */
 void tine__gm_flush(struct gm_conn *c);
-/* What was said just now is a question: it owes us a sign of life from now on, if it did not already. That is whatever comes,
-** and that it goes on taking what had to wait: a question that stands behind a large packet cannot be answered sooner. */
+/* The request that was just queued is a question: from now on the server owes a sign of life, if it
+** did not already. Any bytes from it are one, and also that it goes on taking output: it cannot
+** answer a question behind a large packet sooner. */
 static inline void gm_asked(struct gm_conn *c, uint64_t now) {
     if (c->owing == 0)
         c->owing = now;
 }
-/* When it is lost if it gives none, so long after it was asked; UINT64_MAX: it owes none. */
+/* When the server counts as lost if it gives no sign of life; UINT64_MAX: it owes none. */
 static inline uint64_t gm_lost_at(const struct gm_conn *c, uint64_t lost_after) {
     return c->owing ? clock_after(c->owing, lost_after) : UINT64_MAX;
 }
 
-/* The next packet; what it points to is good until the next call. False: there is none yet, or the connection has been
-** closed meanwhile. */
+/* Read the next packet, which points into memory that is valid until the next call. False: there is
+** none yet, or the connection was closed. */
 bool tine__gm_receive(struct gm_conn *c, struct gm_packet *out, uint64_t now);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WIRE 4 /* of the messages: another number, another function */
+#define WIRE 4 /* version of the messages, a part of function names */
 
 bool tine__gm_unique(char out[GM_UNIQUE]) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -17,7 +17,7 @@ bool tine__gm_unique(char out[GM_UNIQUE]) {
     return true;
 }
 
-/* Bytecode of one build is for that build only: release, sizes, byte order. */
+/* Bytecode is valid for one build of Lua only: release, sizes, byte order. */
 void tine__gm_function(const char *set, char out[GM_FUNCTION]) {
     const uint16_t one = 1;
     snprintf(out, GM_FUNCTION, "tine%d/%s/%s-%zu%zu%zu%s", WIRE, set, LUA_RELEASE,

@@ -1,17 +1,18 @@
-/* Message: what submitters and hosts (`tine serve`) say to each other through a job server.
+/* Message: what submitters and hosts (`tine serve`) send each other through a job server.
 **
-** A TASK is a job for the function of its set of hosts (tine__gm_function); its unique id is random, and every sending
-** has one of its own. A host that is given one opens a LINE to the submitter, if it has none: a job of its own for a
-** function that the submitter alone has, which the submitter keeps as long as it lives. So each of the two can say
-** something to the other at once, by WORK_DATA: the submitter on the line, the host on the task that it was given; and
-** who goes, is missed by the other. ANSWERS are what a host says: that it asks for confirmation (ANSWER_ASK),
-** has begun, results; the last ones end the job. ORDERS are what the submitter says: go on, do not, stop.
+** A TASK is a job for the function of its set of hosts (tine__gm_function). Its unique id is
+** random, and new each time that it is sent. A host that is assigned a task opens a LINE to the
+** submitter, if it has none: a job for a function that only this submitter registers, and which the
+** submitter keeps as long as it lives. So each side can send to the other at any time, by
+** WORK_DATA: the submitter on the line, the host on the task; and each learns when the other goes.
+** ANSWERS are what hosts send: a request for confirmation (ANSWER_ASK), that a task has begun,
+** results; the last ones end the job. ORDERS are what submitters send: begin, do not begin, stop.
 **
-** All of them travel sealed (seal.h), each about its kind, the job's unique id, and a number that counts what has been
-** said there: so nothing that is recorded, swapped or repeated is taken for another message.
+** All messages are sealed (seal.h), together with their kind, the job's unique id, and the number
+** of the message: so a recorded, swapped or repeated message is never taken for another one.
 **
-** The two ends have the same build of Lua and the same byte order, or they would not have found each other: the
-** function's name says so. Structs travel as they lie in memory; none has padding.
+** Both sides have the same build of Lua and the same byte order, since these are part of the
+** function's name. Structs are sent as they are in memory; they have no padding.
 */
 #ifndef TINE_GEARMAN_MESSAGE_H
 #define TINE_GEARMAN_MESSAGE_H
@@ -23,17 +24,18 @@
 #include "msg/call.h"
 
 #define GM_ID 16u
-#define GM_UNIQUE 23u /* 22 characters that stand for 16 bytes, and a zero */
+#define GM_UNIQUE 23u /* 22 characters that encode 16 bytes, and a NUL */
 #define GM_FUNCTION 128u
-#define GM_NAME 128u /* of a host, with its zero */
+#define GM_NAME 128u /* of a host, NUL included */
 
 /* --- names --- */
 
 /* A random id as text. False: no random bytes. */
 bool tine__gm_unique(char out[GM_UNIQUE]);
-/* What hosts of the set register, of which a task is a job: with all that must fit between the two. */
+/* The function that hosts of the set register, and that tasks are jobs for; includes all that must
+** be the same on both sides. */
 void tine__gm_function(const char *set, char out[GM_FUNCTION]);
-/* What the submitter with this id registers. */
+/* The function that the submitter with this id registers for its line. */
 void tine__gm_line_function(const char *id, char out[GM_FUNCTION]);
 
 /* --- seals --- */
@@ -45,62 +47,65 @@ struct gm_about {
     size_t n;
 };
 
-/* What a message is about; `function` may be "". */
+/* What a message is bound to by its seal. `function` may be "". */
 struct seal_about tine__gm_about(struct gm_about *a, enum gm_kind kind, const char *function,
                                  const char *unique, uint64_t number);
 
 /* --- a task --- */
 
 struct gm_task {
-    char peer[GM_UNIQUE]; /* the submitter */
+    char peer[GM_UNIQUE]; /* id of the submitter */
     uint8_t confirm;
-    /* In ns: a host that has not heard of the submitter for so long has lost it. */
+    /* A host that has not heard from the submitter for this long (ns) drops its tasks. */
     uint64_t lost_after;
-    /* Offset 0; `callee` and names are ids of the submitter's store, by content. */
+    /* Its offset is 0; `callee` and names are ids of the submitter's store. */
     struct call_head head;
-    uint64_t timeout, grace, cpu; /* ns, as struct settings */
-    uint64_t event_buffer; /* events that each of its tasks may emit before it is granted more */
+    uint64_t timeout, grace, cpu; /* ns, as in struct settings */
+    uint64_t event_buffer;        /* events that each task may emit before it is granted more */
     int64_t priority;
-    uint64_t errands; /* of its pool (struct gm_errand) that a worker is to have run before it */
+    /* Errands of its pool (struct gm_errand) that a worker must have run before it. */
+    uint64_t errands;
     uint64_t nnames;
-    /* uint64_t names[nnames]; head.length bytes */
+    /* followed by uint64_t names[nnames] and head.length bytes */
 };
 
-/* --- what hosts say --- */
+/* --- answers of hosts --- */
 
 enum gm_answer_kind {
     ANSWER_NONE,
-    ANSWER_ASK,     /* may I? bytes: ids of functions that it lacks */
-    ANSWER_BEGUN,   /* this worker has taken it up */
-    ANSWER_WORKERS, /* the workers that its host has, now and then: bytes, struct gm_worker each */
+    ANSWER_ASK,     /* may I begin? bytes: ids of missing functions */
+    ANSWER_BEGUN,   /* a worker has begun the task */
+    ANSWER_WORKERS, /* the host's workers, sent now and then; bytes: struct gm_worker each */
     ANSWER_ALIVE,
-    /* ends of its tasks, in their order */
+    /* ends of tasks, in order */
     ANSWER_VALUES,
     ANSWER_ERROR,
     ANSWER_REFUSED,
     ANSWER_MEMORY,
-    ANSWER_ENDED,   /* it was asked to; bytes: traceback */
-    ANSWER_TIMEOUT, /* the same, by its limit */
+    ANSWER_ENDED,   /* it was asked to end; bytes: traceback */
+    ANSWER_TIMEOUT, /* the same, by its time limit */
     ANSWER_CPU,
     ANSWER_CRASHED,  /* bytes: struct report_crash */
-    ANSWER_LOST,     /* bytes: text, why */
-    ANSWER_STOPPED,  /* task `k` and those behind it have not begun, and never will there */
-    ANSWER_PROGRESS, /* what task `k` has said last; nothing: nothing yet */
-    ANSWER_EVENT,    /* task `k`, which goes on, has emitted it */
-    ANSWER_OUTPUT,   /* before the end of a task whose output is captured: what it has printed */
-    ANSWER_PRINTED, /* it goes on, or is about to end, and has printed this: bytes, struct gm_printed and more */
-    ANSWER_FAULT, /* bytes: a number, and the error segment of the errand that has it */
+    ANSWER_LOST,     /* bytes: text, the reason */
+    ANSWER_STOPPED,  /* task `k` and those behind it have not begun and will not */
+    ANSWER_PROGRESS, /* the last progress of task `k`; no bytes: none */
+    ANSWER_EVENT,    /* an event that task `k` has emitted; it goes on */
+    ANSWER_OUTPUT,   /* before the end of a captured task: its output */
+    /* Task `k` has printed this; bytes: struct gm_printed and the output. */
+    ANSWER_PRINTED,
+    ANSWER_FAULT, /* bytes: number of an errand, and its error segment */
     ANSWER_KINDS
 };
 
-/* In front of an envelope of answers stands, as it is, the id of the host that says them: they are about that, too. */
+/* An envelope of answers is preceded, unsealed, by the id of the host that sends them; the seal
+** includes it. */
 #define GM_SPEAKER GM_UNIQUE
 
-/* What tasks print that is to stand behind their labels where the submitter is. Of a call so many bytes are under way at
-** most (site/local/relay.c) until the submitter says that they are written. */
+/* Output of a task that gets its prefix where the submitter is. At most a fixed number of bytes of
+** a call is under way (site/local/relay.c) until the submitter tells that they are written. */
 struct gm_printed {
-    uint64_t to; /* stream 1 or 2; 0: it begins to print, and this is its label */
-    /* bytes */
+    uint64_t to; /* stream 1 or 2; 0: the task begins to print, and this is its label */
+    /* followed by bytes */
 };
 
 struct gm_worker {
@@ -111,11 +116,11 @@ struct gm_worker {
 
 struct gm_answer {
     uint32_t kind, k;
-    uint64_t ran;    /* ns; 0: unknown */
-    uint32_t worker; /* that has run it, */
-    int32_t pid;     /* and its process; 0: unknown */
+    uint64_t ran;    /* ns; 0: not known */
+    uint32_t worker; /* that has run the task; 0: not known */
+    int32_t pid;     /* its process id; 0: not known */
     uint64_t length;
-    /* bytes */
+    /* followed by bytes */
 };
 
 /* --- lines --- */
@@ -130,27 +135,31 @@ struct gm_line {
 enum gm_order_kind {
     SAY_GO = 1, /* begin */
     SAY_NO,     /* do not */
-    SAY_CODE,   /* bytes: struct gm_code, name, source, code: what it asked for */
-    SAY_ERRAND, /* bytes: struct gm_errand, names, call: the next one. The codes that it names came before */
-    SAY_DROP, /* bytes: an id: that shared value is wanted no more */
+    SAY_CODE,   /* bytes: struct gm_code, name, source, code, for ANSWER_ASK */
+    /* Bytes: struct gm_errand, names, call: the next errand, after the code that it names. */
+    SAY_ERRAND,
+    /* Bytes: the id of a shared value that is no longer used. */
+    SAY_DROP,
     SAY_PING,
-    SAY_TELL,    /* how far is it? */
+    SAY_TELL,    /* report the progress */
     SAY_GRANT,   /* bytes: struct gm_grant */
-    SAY_WRITTEN, /* bytes: uint64_t, so many more of what it has printed were written */
-    SAY_RECALL,  /* what of it has not begun is not to; */
-    SAY_LATE,    /* that, and end what has: its time is over; */
-    SAY_STOP,    /* that, and for whatever reason; */
-    SAY_KILL /* that, and at once, with the worker that runs it. A later one of the four says more */
+    SAY_WRITTEN, /* bytes: uint64_t, how many more bytes of its output were written */
+    SAY_RECALL,  /* tasks that have not begun must not begin */
+    SAY_LATE,    /* the same, and end the running one: its time is over */
+    SAY_STOP,    /* the same, for any other reason */
+    /* The same, at once, with the worker that runs it. Each of these four may follow the ones
+    ** before. */
+    SAY_KILL
 };
 
 struct gm_order {
     char unique[GM_UNIQUE]; /* of the task, or zeros */
     uint8_t kind;
     uint64_t length;
-    /* bytes */
+    /* followed by bytes */
 };
 
-/* Task `k` may emit so many events in all; UINT64_MAX: nobody wants them. */
+/* Task `k` may emit this number of events in total; UINT64_MAX: nobody wants them. */
 struct gm_grant {
     uint64_t number;
     uint32_t k, pad;
@@ -160,34 +169,35 @@ struct gm_code {
     uint64_t id;
     uint64_t hash;
     uint64_t length;
-    uint32_t name, source; /* bytes, zeros included */
+    uint32_t name, source; /* bytes, NULs included */
     int32_t line;
-    uint32_t value; /* it is no function, but a shared value (pool:share) */
+    uint32_t value; /* it is a shared value (pool:share), no function */
 };
 
-/* What every worker is to run once before the first task of this pool that names it by its number: the initializer, and
-** calls of pool:everywhere, numbered from 1 for each pool. A host keeps them for its workers as long as the line. */
+/* An errand: every worker must run it once before the first task of this pool whose `errands`
+** includes its number. The initializer, and calls of pool:everywhere, numbered from 1 in each pool.
+** A host keeps them for its workers as long as the line. */
 struct gm_errand {
     uint64_t number;
     uint64_t initializes; /* it is the initializer; or 0 */
     uint64_t names;
     uint64_t function; /* bytes of its function segment */
-    /* uint64_t names[names]; function segment; argument segment */
+    /* followed by uint64_t names[names], function segment, argument segment */
 };
 
-/* --- reading --- */
+/* --- reading messages --- */
 
-/* What is left of a message. */
+/* The unread rest of a message. */
 struct gm_reader {
     const char *p;
     size_t n;
 };
 
-/* The next `n` bytes; NULL: there are not so many. */
+/* Take the next `n` bytes. NULL: there are not so many. */
 const char *tine__gm_take(struct gm_reader *r, uint64_t n);
-/* Copy the next struct; false: it is not there. */
+/* Copy the next struct. False: it is not there. */
 bool tine__gm_copy(struct gm_reader *r, void *out, size_t n);
-/* A text of this size that ends with a zero, as it should? */
+/* Is this a text of this size, NUL included? */
 bool tine__gm_is_text(const char *p, size_t size);
 
 #endif

@@ -12,7 +12,7 @@ static void put_be32(char *p, uint32_t n) {
         p[i] = (char)(n >> (24 - 8 * i));
 }
 
-/* How many arguments the packets have that a server sends us. */
+/* The number of arguments of packets that a server sends. */
 static unsigned args_of(uint32_t type) {
     switch (type) {
     case GM_JOB_CREATED:
@@ -29,7 +29,7 @@ static unsigned args_of(uint32_t type) {
     }
 }
 
-/* False: there are not so many. */
+/* Split the bytes into arguments. False: there are too few. */
 static bool split(const char *p, size_t n, unsigned nargs, struct gm_packet *out) {
     out->nargs = nargs;
     for (unsigned i = 0; i < nargs; i++) {

@@ -1,11 +1,11 @@
-/* Packet: the job server's protocol (gearmand's PROTOCOL document), as bytes. Only what that document defines is
-** spoken here, and `cancel job` of the administrative half.
+/* Packet: the job server's protocol (gearmand's PROTOCOL document) as bytes. Only what that
+** document defines is used here, and the administrative command `cancel job`.
 **
-** A binary packet is "\0REQ" or "\0RES", type and size (both big endian), and so many bytes: arguments that end with a
-** zero byte, but for the last. Lines of text (answers to administrative commands) may stand between packets: they
-** begin with another byte than zero.
+** A binary packet is "\0REQ" or "\0RES", type and size (both big endian), and `size` bytes of
+** arguments, separated by NULs. Between packets there may be lines of text (answers to
+** administrative commands), which begin with another byte than NUL.
 **
-** What comes is checked like any foreign input. No memory, no system calls.
+** Input is not trusted. No memory is allocated, except for output, and no system calls are made.
 */
 #ifndef TINE_GEARMAN_PACKET_H
 #define TINE_GEARMAN_PACKET_H
@@ -16,7 +16,7 @@
 #include "base/buf.h"
 
 enum gm_type {
-    GM_TEXT = 0, /* not of the protocol: a line of text */
+    GM_TEXT = 0, /* not in the protocol: a line of text */
     GM_CAN_DO = 1,
     GM_PRE_SLEEP = 4,
     GM_NOOP = 6,
@@ -35,10 +35,10 @@ enum gm_type {
 };
 
 #define GM_HEAD 12u
-#define GM_ARGS 4u         /* that a packet has, at most */
-#define GM_LINE 65536u     /* bytes of a line of text, at most */
-#define GM_MOST (1u << 31) /* bytes of a packet that we take */
-#define GM_HANDLE 64u      /* bytes of a handle with its zero, as the server has it */
+#define GM_ARGS 4u         /* most arguments of a packet */
+#define GM_LINE 65536u     /* longest line of text */
+#define GM_MOST (1u << 31) /* largest packet that is accepted */
+#define GM_HANDLE 64u      /* bytes of a handle, NUL included, in gearmand */
 
 struct gm_text {
     const char *p;
@@ -48,22 +48,22 @@ struct gm_text {
 struct gm_packet {
     enum gm_type type;
     unsigned nargs;
-    struct gm_text arg[GM_ARGS]; /* within the bytes that were read */
+    struct gm_text arg[GM_ARGS]; /* points into the bytes that were read */
 };
 
 #define GM_BAD SIZE_MAX
 
-/* The packet that the bytes begin with: how many it takes; 0: it is not whole; GM_BAD: this is no packet. Of a type
-** that is not in here only `type` is set. */
+/* Parse the packet at the start of the bytes. Returns its length; 0: it is incomplete; GM_BAD: it
+** is no packet. If the type is not one of the above, only `type` is set. */
 size_t tine__gm_read(const char *bytes, size_t n, struct gm_packet *out);
 
-/* How many bytes a packet has in all whose head is there; 0: it is not, or it is none. */
+/* The full length of the packet whose head is there; 0: the head is incomplete or invalid. */
 size_t tine__gm_size(const char *bytes, size_t n);
 
-/* Append a request with these arguments. 0 or TINE_ENOMEM with `out` as it was. */
+/* Append a request with these arguments. 0; or TINE_ENOMEM, with `out` unchanged. */
 int tine__gm_write(struct buf *out, enum gm_type type, unsigned nargs, const struct gm_text *args);
 
-/* Is it this text? The server ends some handles with a zero too many. */
+/* Is it this text? The server ends some handles with an extra NUL. */
 bool tine__gm_is(struct gm_text t, const char *text);
 
 #endif

@@ -31,7 +31,7 @@ static int digit(char c) {
     return c && at ? (int)(at - digits) : -1;
 }
 
-/* A line of 64 hexadecimal digits. */
+/* Parse a line of 64 hexadecimal digits. */
 static bool read_key(const char *p, size_t n, struct seal_key *out) {
     if (n != sizeof out->bytes * 2)
         return false;
@@ -80,7 +80,7 @@ static bool read_lines(const char *path, const char *p, struct seal_keys *out, c
     return out->n > 0;
 }
 
-/* All of it, or as much as there is room for; -1: errno. A pipe gives it in pieces. */
+/* Read all, or as much as fits; -1: errno. A pipe may give it in pieces. */
 static ssize_t read_all(int fd, char *text, size_t room) {
     size_t n = 0;
     while (n < room) {
@@ -94,7 +94,8 @@ static ssize_t read_all(int fd, char *text, size_t room) {
     return (ssize_t)n;
 }
 
-/* Into `text`, which ends with a zero. False: errno, or 0 when others may read it, or EFBIG. */
+/* Read the file into `text`, NUL-terminated. False: errno; 0 if others have access to it, EFBIG if
+** it is too long. */
 static bool read_file(const char *path, char text[FILE_MOST]) {
     struct stat st;
     int fd = tine__fd_open(path, O_RDONLY | O_CLOEXEC);
@@ -154,7 +155,7 @@ static bool unwrap(const char *envelope, size_t n, struct buf *out) {
 
 #ifdef TINE_SODIUM
 
-/* --- with one --- */
+/* --- with a key --- */
 
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
