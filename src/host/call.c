@@ -10,7 +10,7 @@
 
 const char *progname = "tine";
 
-static lua_State *running; /* for the signal handler */
+static lua_State *running; /* its hook is set by the signal handler */
 static bool interrupted;
 
 void print_message(const char *name, const char *msg) {
@@ -20,7 +20,8 @@ void print_message(const char *name, const char *msg) {
     fflush(stderr);
 }
 
-/* Who printed may not have looked: then only the stream still knows, and no more than that something was lost. */
+/* A `print` that failed may not have been checked; then only the stream knows that something was
+** lost. */
 const char *output_error(void) {
     if (fflush(stdout) == EOF)
         return strerror(errno);
@@ -43,7 +44,7 @@ bool was_interrupted(void) {
 /* --- Ctrl-C ----------------------------------------------------------------------------------- */
 
 static void set_handler(int signal, void (*handler)(int)) {
-    struct sigaction sa = {.sa_handler = handler}; /* no SA_RESTART: waiting calls are to return */
+    struct sigaction sa = {.sa_handler = handler}; /* no SA_RESTART: blocking calls must return */
     sigemptyset(&sa.sa_mask);
     sigaction(signal, &sa, NULL);
 }
@@ -54,8 +55,8 @@ static void stop(lua_State *L, lua_Debug *ar) {
     luaL_error(L, "interrupted!");
 }
 
-/* A handler may touch nothing of Lua but the hook. A second Ctrl-C, when the script is stuck where
-** no hook runs, ends the program the hard way. */
+/* Of Lua, a handler may only set the hook. A second Ctrl-C, when the script is stuck where no hook
+** runs, kills the program. */
 static void on_interrupt(int signal) {
     int everything = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
     set_handler(signal, SIG_DFL);
@@ -73,7 +74,7 @@ static bool is_interruption(lua_State *L, int err) {
     return len >= n && !memcmp(msg + len - n, text, n);
 }
 
-/* Push the text of the error value at index 1, with a traceback where lua.c gives one. */
+/* Push the text of the error value at index 1, with a traceback where lua.c adds one. */
 static void push_message(lua_State *L) {
     const char *msg = lua_tostring(L, 1);
     if (!msg) {

@@ -8,17 +8,17 @@
 /* The name that messages begin with; NULL: none (interactive mode). */
 extern const char *progname;
 
-/* "progname: msg" and a newline on stderr. */
+/* Print "progname: msg" and a newline to stderr. */
 void print_message(const char *name, const char *msg);
 
-/* Why what was printed on stdout is not all written; NULL: it is. */
+/* Why some of what was printed to stdout was not written; NULL: all was. */
 const char *output_error(void);
 
-/* When status is an error, print the message on top of the stack and pop it. Gives status back. */
+/* If status is an error, print the message on top of the stack and pop it. Returns status. */
 int report(lua_State *L, int status);
 
-/* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!" in `L` as long as it runs. On
-** failure the message is on the stack, text made ready for `report`. */
+/* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!" in `L` while it runs. On
+** failure the message is on the stack, as text for `report`. */
 int docall(lua_State *L, int nargs, int nresults);
 
 /* True when the last error that docall saw was the one that Ctrl-C raised. */

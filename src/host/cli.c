@@ -9,7 +9,7 @@
 #include "bind/sources.h"
 #include "host/call.h"
 
-/* The files of lua/tine/cli, as cmake/embed_lua.cmake has made them. */
+/* The files of lua/tine/cli, compiled in by cmake/embed_lua.cmake. */
 extern const struct tine__lua_source tine__cli_sources[];
 
 static double seconds(clockid_t id) {
@@ -30,7 +30,7 @@ static int cli_time(lua_State *L) {
     return 1;
 }
 
-/* program() -> the path of the program that runs */
+/* program() -> the path of the running program */
 static int cli_program(lua_State *L) {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path);
@@ -49,7 +49,7 @@ static int cli_working_folder(lua_State *L) {
     return 1;
 }
 
-/* output_error() -> why what was printed on stdout is not all written, or nil */
+/* output_error() -> why some of what was printed to stdout was not written, or nil */
 static int cli_output_error(lua_State *L) {
     lua_pushstring(L, output_error());
     return 1;

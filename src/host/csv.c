@@ -15,13 +15,13 @@ void csv_reset(struct csv *c) {
     c->plain = 0;
 }
 
-/* Does the separator end here? (It does not overlap one before.) */
+/* Does a separator end here, which does not overlap with one before? */
 static bool ends_field(const struct csv *c, const char *here) {
     return c->plain >= c->length && *here == c->separator[c->length - 1] &&
            memcmp(here + 1 - c->length, c->separator, c->length) == 0;
 }
 
-/* One more character of a field that is not in quotes (any more). */
+/* Pass a character of a field that is not quoted, or no longer. */
 static void pass_plain(struct csv *c, const char *here) {
     c->state = CSV_PLAIN;
     c->plain++;

@@ -1,7 +1,7 @@
-/* Where a record of CSV ends (RFC 4180): at a newline that does not stand in quotes.
+/* Finding the ends of CSV records (RFC 4180): newlines that are not quoted.
 **
-** Quotes open a field only where it begins; anywhere else they are text like any other, as in `5" pipe,3`.
-** (What the fields are is map/columns.lua's, by the same rule.)
+** Quotes open a field only at its beginning; anywhere else they are ordinary text, as in `5"
+** pipe,3`. (map/columns.lua splits records into fields by the same rule.)
 */
 #ifndef TINE_HOST_CSV_H
 #define TINE_HOST_CSV_H
@@ -9,29 +9,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CSV_SEPARATOR 16 /* bytes, at most */
+#define CSV_SEPARATOR 16 /* most bytes */
 
 enum csv_state {
     CSV_START,
     CSV_PLAIN,
     CSV_QUOTED,
     CSV_QUOTE
-}; /* of a field; CSV_QUOTE: a second one may follow */
+}; /* state inside a field; CSV_QUOTE: after a quote, perhaps of a pair */
 
 struct csv {
-    char separator[CSV_SEPARATOR]; /* of fields */
+    char separator[CSV_SEPARATOR]; /* between fields */
     size_t length;
     enum csv_state state;
-    size_t plain; /* bytes that the field has outside of quotes, up to here */
+    size_t plain; /* unquoted bytes of the field so far */
 };
 
-/* False when the separator is empty or too long. */
+/* False: the separator is empty or too long. */
 bool csv_init(struct csv *c, const char *separator, size_t length);
 
-/* Go on from *at to behind the end of the record; false when it is not before `end`. */
+/* Advance *at behind the end of the record. False: it does not end before `end`; call again with
+** more data. */
 bool csv_next(struct csv *c, const char *data, size_t *at, size_t end);
 
-/* Begin with a record again. */
+/* Begin a new record. */
 void csv_reset(struct csv *c);
 
 #endif

@@ -1,4 +1,4 @@
-/* Descriptors as integers: Lua's files buffer, and cannot be waited for. */
+/* Descriptors as integers, because Lua's files have buffers and cannot be polled. */
 #include "host/cli.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ static int descriptor(lua_State *L, int arg) {
     return (int)luaL_checkinteger(L, arg);
 }
 
-/* open(path, mode) -> fd. Modes: "r", "w" (a new or emptied file), "a" (written at its end) */
+/* open(path, mode) -> fd. Modes: "r", "w" (creates or empties the file), "a" (writes go to its
+** end) */
 static int cli_open(lua_State *L) {
     const char *path = luaL_checkstring(L, 1), *mode = luaL_checkstring(L, 2);
     int flags = O_CLOEXEC | (*mode == 'r'   ? O_RDONLY
@@ -43,11 +44,11 @@ static int unlinked(const char *folder) {
     return fd;
 }
 
-/* temporary(folder) -> fd of a file without a name. */
+/* temporary(folder) -> fd of a file without a name */
 static int cli_temporary(lua_State *L) {
     const char *folder = luaL_checkstring(L, 1);
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd == -1) /* a file system that does not know such files */
+    if (fd == -1) /* the file system does not support O_TMPFILE */
         fd = unlinked(folder);
     if (fd == -1)
         return luaL_fileresult(L, 0, folder);
@@ -55,7 +56,7 @@ static int cli_temporary(lua_State *L) {
     return 1;
 }
 
-/* memory(text) -> fd of a file in memory with that content, to be read from its beginning */
+/* memory(text) -> fd of a file in memory with this content */
 static int cli_memory(lua_State *L) {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
@@ -81,18 +82,18 @@ static int cli_close(lua_State *L) {
     return luaL_fileresult(L, close(descriptor(L, 1)) == 0, NULL);
 }
 
-/* duplicate(fd, to): `to` becomes the same as fd */
+/* duplicate(fd, to): make `to` a duplicate of fd */
 static int cli_duplicate(lua_State *L) {
     return luaL_fileresult(L, dup2(descriptor(L, 1), descriptor(L, 2)) != -1, NULL);
 }
 
-/* path(fd) -> a name under which processes of this user can open it */
+/* path(fd) -> a name by which processes of this user can open it */
 static int cli_path(lua_State *L) {
     lua_pushfstring(L, "/proc/%d/fd/%d", (int)getpid(), descriptor(L, 1));
     return 1;
 }
 
-/* size(fd) -> bytes; of what is no file 0 */
+/* size(fd) -> bytes; 0 for other descriptors than files */
 static int cli_size(lua_State *L) {
     struct stat st;
     if (fstat(descriptor(L, 1), &st) == -1)
@@ -101,7 +102,7 @@ static int cli_size(lua_State *L) {
     return 1;
 }
 
-/* remaining(fd) -> bytes of a file that are not read yet; of what is no file nil */
+/* remaining(fd) -> bytes of a file that were not read yet; nil for other descriptors */
 static int cli_remaining(lua_State *L) {
     int fd = descriptor(L, 1);
     struct stat st;
@@ -117,7 +118,7 @@ static int cli_truncate(lua_State *L) {
     return luaL_fileresult(L, ok, NULL);
 }
 
-/* contents(fd, bytes [, at]) -> text: at most so many bytes of a file from an offset on */
+/* contents(fd, bytes [, at]) -> text: at most this many bytes of a file, from an offset on */
 static int cli_contents(lua_State *L) {
     size_t wanted = (size_t)luaL_checkinteger(L, 2);
     off_t at = (off_t)luaL_optinteger(L, 3, 0);
@@ -130,18 +131,19 @@ static int cli_contents(lua_State *L) {
     return 1;
 }
 
-/* Whether no other process has the file open: a write lease is given under just that condition. */
+/* Has no other process the file open? Only then a write lease is granted. */
 static bool is_ours_alone(int fd) {
     return fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
-/* collect(fd, bytes [, drop]) -> text, empty: all that a file has, or "" with `drop`, and whether it is empty now, to
-** be used by somebody else: nobody has it open who could still write. nil when it has more bytes. */
+/* collect(fd, bytes [, drop]) -> text, empty: the whole content of a file, or "" with `drop`; and
+** whether the file was emptied and may be reused, because no other process can still write to it.
+** nil if it has more bytes. */
 static int cli_collect(lua_State *L) {
     int fd = descriptor(L, 1);
     lua_Integer most = luaL_checkinteger(L, 2);
     bool drop = lua_toboolean(L, 3),
-         alone = is_ours_alone(fd); /* first: nothing is added behind our look */
+         alone = is_ours_alone(fd); /* checked first, so that nothing is added after reading */
     struct stat st;
     if (fstat(fd, &st) == -1)
         return luaL_fileresult(L, 0, NULL);
@@ -154,25 +156,25 @@ static int cli_collect(lua_State *L) {
     if (n == -1)
         return luaL_fileresult(L, 0, NULL);
     luaL_pushresultsize(&b, (size_t)n);
-    /* to empty a file that is empty is not for nothing: some file systems write a journal */
+    /* truncating an empty file is not free: some file systems write a journal */
     lua_pushboolean(L, alone && (st.st_size == 0 || ftruncate(fd, 0) == 0));
     return 2;
 }
 
-/* Wait until it takes bytes again: a descriptor that somebody has made non-blocking. */
+/* Wait until a descriptor that somebody has made non-blocking can be written. */
 static void wait_for_room(int fd) {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     poll(&p, 1, -1);
 }
 
-/* A reader that is gone ends us as it ends other filters, also where the signal was ignored. */
+/* When the reader has gone, end as other filters do, also if the signal was ignored. */
 static void die_of_sigpipe(void) {
     signal(SIGPIPE, SIG_DFL);
     raise(SIGPIPE);
 }
 
-/* write(fd, text [, at]) -> the offset behind what is written, from 1; less than all when interrupted: then Lua gets
-** to see what the signal wants, and calls again */
+/* write(fd, text [, at]) -> the offset behind what was written, from 1. After an interrupt that is
+** less than all: Lua handles the signal and calls again */
 static int cli_write(lua_State *L) {
     int fd = descriptor(L, 1);
     size_t len, at = (size_t)luaL_optinteger(L, 3, 1) - 1;
@@ -195,14 +197,15 @@ static int cli_write(lua_State *L) {
     return 1;
 }
 
-/* lock(fd, whether): the lock of the file for one process, or none; false: try again */
+/* lock(fd, whether) -> whether it was done: lock the file for this process, or unlock it;
+** false: try again */
 static int cli_lock(lua_State *L) {
     bool lock = lua_toboolean(L, 2);
     lua_pushboolean(L, flock(descriptor(L, 1), lock ? LOCK_EX : LOCK_UN) == 0);
     return 1;
 }
 
-/* make_folder(path): true also when it is there */
+/* make_folder(path): succeeds also if the folder exists */
 static int cli_make_folder(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     struct stat st;
@@ -214,7 +217,7 @@ static int cli_make_folder(lua_State *L) {
     return luaL_fileresult(L, made, path);
 }
 
-/* What `poll` waits for: [1..n] = fd. */
+/* Limit for `poll`. */
 enum { MOST_POLLED = 4096 };
 
 static nfds_t take_list(lua_State *L, struct pollfd *list) {
@@ -228,9 +231,9 @@ static nfds_t take_list(lua_State *L, struct pollfd *list) {
     return n;
 }
 
-/* poll(list, seconds|nil [, output]) -> ...: whether each descriptor of the list is readable (or at its
-** end). Returns early when a signal comes. When the reader of the descriptor `output` goes away meanwhile, the
-** process dies of SIGPIPE. */
+/* poll(list, seconds|nil [, output]) -> ...: whether each descriptor of the list is readable (or at
+** its end). Returns early when a signal comes. If the reader of descriptor `output` goes away
+** meanwhile, the process dies of SIGPIPE. */
 static int cli_poll(lua_State *L) {
     struct pollfd list[MOST_POLLED + 1];
     nfds_t n = take_list(L, list), all = n;
@@ -247,8 +250,8 @@ static int cli_poll(lua_State *L) {
     return (int)n;
 }
 
-/* copy(from, at, to) -> the offset behind what is copied: a file from an offset on; false as the second
-** value when interrupted */
+/* copy(from, at, to) -> the offset behind what was copied: one block of a file, from an offset
+** on */
 static int cli_copy(lua_State *L) {
     char block[COPY_BYTES];
     off_t at = (off_t)luaL_checkinteger(L, 2);

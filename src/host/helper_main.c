@@ -1,6 +1,5 @@
-/* tine-helper: the root process of start_method = "spawn". All of it is in src/worker; this file gives
-** it the name that the linker wants, and what only a higher floor can: the states of workers get the
-** modules that are compiled in. */
+/* tine-helper: the root process of start_method = "spawn". All of it is in src/worker. This file
+** adds `main`, and what only a higher floor can: worker states get the compiled-in modules. */
 #include "bind/preload.h"
 #include "worker/root/helper.h"
 #include "worker/state/state.h"

@@ -1,4 +1,4 @@
-/* Looking at the pools of other programs (pool/show.h): what `tine top` asks of them. */
+/* Looking at the pools of other programs (pool/show.h), for `tine top`. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,10 +13,10 @@
 #include "pool/show.h"
 
 #define PATIENCE 3000    /* ms: a manager thread answers at once, a worker within a second */
-#define MOST (64u << 20) /* bytes of an answer */
+#define MOST (64u << 20) /* most bytes of an answer */
 #define DEEPEST 16
 
-/* --- asking --- */
+/* --- requests --- */
 
 static int connect_to(const char *name) {
     struct sockaddr_un at;
@@ -31,7 +31,8 @@ static int connect_to(const char *name) {
     return -1;
 }
 
-/* Who has opened that socket; anybody may take such a name. -1. */
+/* The process that listens on the socket, and its user: anybody may use such a name. -1: not
+** known. */
 static pid_t owner_of(int fd, uid_t *uid) {
     struct ucred who;
     socklen_t size = sizeof who;
@@ -41,7 +42,7 @@ static pid_t owner_of(int fd, uid_t *uid) {
     return who.pid;
 }
 
-/* The file that comes with the answer. -1: errno; 0 when it was hung up on us. */
+/* Receive the reply with its file. -1: errno; ECONNRESET if the pool has hung up. */
 static int receive(int fd, struct show_reply *r) {
     union {
         char room[CMSG_SPACE(sizeof(int))];
@@ -74,9 +75,9 @@ static int ask(int fd, uint32_t what, uint64_t id, struct show_reply *r) {
     return receive(fd, r);
 }
 
-/* --- reading --- */
+/* --- answers --- */
 
-/* Plain data only: what it is made of need not be trusted. */
+/* Push plain data; the bytes are not trusted. */
 static void push(lua_State *L, const msgpack_object *o, int depth) {
     luaL_checkstack(L, 6, "the answer");
     if (depth > DEEPEST)
@@ -123,7 +124,7 @@ static int push_message(lua_State *L) {
     return 1;
 }
 
-/* (bytes) -> value, or nil and what is wrong */
+/* Function (bytes) -> value, or nil and a message. */
 static int decode(lua_State *L, const char *bytes, size_t length) {
     msgpack_unpacked u;
     msgpack_unpacked_init(&u);
@@ -142,7 +143,7 @@ static int decode(lua_State *L, const char *bytes, size_t length) {
     return 2;
 }
 
-/* The file is read, not mapped: its owner could take it away from under us. */
+/* The file is read, not mapped, since its owner could truncate a mapped file. */
 static int read_answer(lua_State *L, int file, const struct show_reply *r) {
     if (memcmp(r->magic, SHOW_MAGIC, sizeof r->magic) != 0 || r->length > MOST) {
         close(file);
@@ -157,8 +158,8 @@ static int read_answer(lua_State *L, int file, const struct show_reply *r) {
     return decode(L, bytes, have);
 }
 
-/* look(name [, task]) -> what the pool with this socket says of itself, or of the place of a task; and the pid of
-** its program. nil, message, errno; EPERM: it is another user's. */
+/* look(name [, task]) -> what the pool with this socket tells about itself, or about the place of a
+** task; and the pid of its program. nil, message, errno; EPERM: it belongs to another user. */
 static int cli_look(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     struct show_reply r = {0};
@@ -184,7 +185,7 @@ static int cli_look(lua_State *L) {
     return results == 1 ? 2 : results;
 }
 
-/* owner(name) -> the pid of the program that has this socket, which is not asked anything; nil */
+/* owner(name) -> the pid of the program with this socket, without a request; nil */
 static int cli_owner(lua_State *L) {
     uid_t uid;
     int fd = connect_to(luaL_checkstring(L, 1));

@@ -1,11 +1,11 @@
-/* tine: runs Lua scripts as `lua` does, with the module "tine" there to require.
+/* tine: runs Lua scripts as `lua` does, with the module "tine" built in.
 **
-**     tine [options] [script [args]]     the interpreter-like form; after lua.c of Lua 5.4
-**     tine COMMAND ...                   lua/tine/cli/COMMAND.lua: map, busted, luacheck, top
+**     tine [options] [script [args]]     the interpreter, modelled on lua.c of Lua 5.4
+**     tine COMMAND ...                   lua/tine/cli/COMMAND.lua: map, busted, luacheck, top ...
 **
-** Everything runs in one protected call, `run`, so that a failure at any point, of memory too, comes
-** out in one place. There it is decided how the program ends: in good order after a script that
-** succeeded (pools let their tasks finish), at once after one that failed.
+** Everything runs in one protected call, `run`, so that all failures, of memory too, arrive in one
+** place. It decides how the program ends: in good order after a script that succeeded (pools let
+** their tasks finish), at once after one that failed.
 */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -24,13 +24,13 @@
 #include "host/repl.h"
 #include "tine.h"
 
-#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, what shells say of a program that Ctrl-C ended */
+#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells report a program that Ctrl-C ended */
 
 struct command {
     int argc;
     char **argv;
-    int code;    /* what the program exits with when nothing failed */
-    bool failed; /* an uncaught error, even when the exit code will not tell */
+    int code;    /* exit code if nothing failed */
+    bool failed; /* there was an uncaught error, even if the exit code does not show it */
 };
 
 static void print_help(void) {
@@ -66,7 +66,7 @@ static void print_help(void) {
         progname, progname);
 }
 
-/* Whether all that was printed is written; said if not. */
+/* Was all output written? Reports it if not. */
 static bool written(void) {
     const char *why = output_error();
     if (why)
@@ -79,10 +79,11 @@ static void print_version(void) {
     fflush(stdout);
 }
 
-/* The global `arg`: the script at 0, its arguments from 1 on, what stands before at negatives. */
+/* Set the global `arg`: the script at 0, its arguments from 1 on, everything before it at negative
+** indices. */
 static void create_arg_table(lua_State *L, const struct command *c, int script) {
     if (script == c->argc)
-        script = 0; /* no script: the program's own name is number 0 */
+        script = 0; /* without a script the program's own name is at 0 */
     lua_createtable(L, c->argc - script, script + 1);
     for (int i = 0; i < c->argc; i++) {
         lua_pushstring(L, c->argv[i]);
@@ -111,7 +112,7 @@ static int run_init(lua_State *L) {
     return report(L, status == LUA_OK ? docall(L, 0, 0) : status);
 }
 
-/* Push the elements of `arg` as the script's arguments; gives their number. */
+/* Push the elements of `arg` as the script's arguments; returns their number. */
 static int push_args(lua_State *L) {
     if (lua_getglobal(L, "arg") != LUA_TTABLE)
         luaL_error(L, "'arg' is not a table");
@@ -123,20 +124,20 @@ static int push_args(lua_State *L) {
     return n;
 }
 
-/* argv: the script and what precedes it; "-" is stdin unless "--" stands before. */
+/* argv: the script, and what precedes it. "-" is stdin unless "--" precedes it. */
 static int run_script(lua_State *L, char **argv) {
     const char *name = argv[0];
     if (!strcmp(name, "-") && strcmp(argv[-1], "--") != 0)
         name = NULL;
     int status = luaL_loadfile(L, name);
-    if (status == LUA_ERRFILE && name && !strpbrk(name, "/.-")) /* a command was meant */
+    if (status == LUA_ERRFILE && name && !strpbrk(name, "/.-")) /* perhaps a command was meant */
         lua_pushfstring(L, "%s (and no command is called so: tine --help)", lua_tostring(L, -1));
     if (status == LUA_OK)
         status = docall(L, push_args(L), LUA_MULTRET);
     return report(L, status);
 }
 
-/* As in lua.c, an error in a script that comes from stdin without being asked for is no failure. */
+/* As in lua.c, an error in a script that is read from stdin by default is no failure. */
 static bool run_without_script(lua_State *L, struct command *c, const struct options *o) {
     if (o->execute || o->version)
         return true;
@@ -149,7 +150,7 @@ static bool run_without_script(lua_State *L, struct command *c, const struct opt
     return true;
 }
 
-/* The interpreter-like form; false after an error, which has been reported. */
+/* The interpreter. False: an error, which was reported. */
 static bool interpret(lua_State *L, struct command *c) {
     struct options o = read_options(c->argc, c->argv);
     if (o.wrong) {
@@ -179,7 +180,8 @@ static bool interpret(lua_State *L, struct command *c) {
     return true;
 }
 
-/* The module of a command, or NULL: its field `main` gets the arguments and gives the exit code. */
+/* The module of a command, or NULL. Its function `main` gets the arguments and returns the exit
+** code. */
 static const char *command_module(const char *name) {
     static const struct {
         const char *name, *module;
@@ -209,14 +211,14 @@ static bool run_command(lua_State *L, struct command *c, const char *module) {
         lua_pushstring(L, c->argv[i]);
     int status = docall(L, c->argc - 2, 1);
     if (status != LUA_OK && was_interrupted())
-        return false; /* quietly, as other filters end */
+        return false; /* quietly, as other filters */
     if (report(L, status) != LUA_OK)
         return false;
     c->code = (int)lua_tointeger(L, -1);
     return true;
 }
 
-/* What main runs in protected mode: gives whether all went well. */
+/* Called by `main` in protected mode; returns whether all went well. */
 static int run(lua_State *L) {
     struct command *c = lua_touserdata(L, 1);
     const char *first = c->argc > 1 ? c->argv[1] : "", *module = command_module(first);
@@ -239,8 +241,8 @@ static int run(lua_State *L) {
     return 1;
 }
 
-/* A standard stream that was closed stays one that cannot be used: the first file that we open would become it, and
-** get what is printed. */
+/* Keep closed standard streams unusable: otherwise the next opened file would take such a number,
+** and be written to by `print`. */
 static void occupy_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) == -1)

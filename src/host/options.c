@@ -7,7 +7,7 @@
 #include "host/call.h"
 #include "worker/state/state.h"
 
-/* Look at the option at argv[*i], moving on over its argument. False: not understood. */
+/* Read the option at argv[*i], and move *i to its argument. False: not a valid option. */
 static bool read_option(struct options *o, char **argv, int *i) {
     const char *arg = argv[*i];
     bool single = arg[2] == '\0';
@@ -25,7 +25,7 @@ static bool read_option(struct options *o, char **argv, int *i) {
         return single;
     case 'e':
         o->execute = true; /* fall through */
-    case 'l':              /* both take an argument, in the same word or the next */
+    case 'l':              /* both take an argument, in the same or the next word */
         if (single && (!argv[*i + 1] || argv[*i + 1][0] == '-'))
             return false;
         *i += single;
@@ -105,7 +105,7 @@ bool run_options(lua_State *L, char **argv, int n) {
         char option = argv[i][1];
         if (option == 'W') {
             lua_warning(L, "@on", 0);
-            lua_pushboolean(L, 1); /* for its pools' workers */
+            lua_pushboolean(L, 1); /* for workers of its pools */
             lua_setfield(L, LUA_REGISTRYINDEX, TINE_WARNINGS_FIELD);
         }
         if (option != 'e' && option != 'l')

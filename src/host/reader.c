@@ -1,7 +1,8 @@
-/* A reader: cuts what comes from a descriptor into whole records, each with its separator at the end.
+/* Reader: splits what comes from a descriptor into records, each with its separator at the end.
 **
-** A record is a line, or what another byte ends; with `columns` one of CSV (host/csv.h). Reading and cutting are
-** apart, so that a block of records can be had while more is awaited.
+** A record is a line, or ends with another byte, or is a CSV record (`columns`, host/csv.h).
+** Reading and splitting are separate, so that a block of records can be taken while more is
+** awaited.
 */
 #include "host/cli.h"
 #include "host/csv.h"
@@ -19,11 +20,11 @@ struct reader {
     int fd;
     char separator;
     bool is_csv;
-    bool mark_due;  /* CSV may still begin with a mark */
-    struct csv csv; /* at `seen` */
+    bool mark_due;  /* a byte order mark may still come (CSV) */
+    struct csv csv; /* its state at `seen` */
     char *data;
-    size_t from, len, size; /* data[from .. len) is not taken yet */
-    size_t seen;            /* no record ends before it */
+    size_t from, len, size; /* data[from .. len) was not taken yet */
+    size_t seen;            /* no record ends before this offset */
 };
 
 static struct reader *check_reader(lua_State *L) {
@@ -36,10 +37,11 @@ static void check_columns(lua_State *L, int arg, struct csv *c) {
     luaL_argcheck(L, csv_init(c, separator, length), arg, "no separator of columns");
 }
 
-/* reader(fd, separator [, columns]): `columns` separates those of CSV */
+/* reader(fd, separator [, columns]): `columns` is the separator between fields of CSV */
 static int reader_new(lua_State *L) {
     int fd = (int)luaL_checkinteger(L, 1);
-    const char *separator = luaL_checkstring(L, 2); /* "\0" is empty here, and what it stands for */
+    /* "\0" is an empty C string, and gives the byte 0. */
+    const char *separator = luaL_checkstring(L, 2);
     lua_settop(L, 3);
     struct reader *r = lua_newuserdatauv(L, sizeof *r, 0);
     bool is_csv = !lua_isnoneornil(L, 3);
@@ -58,7 +60,7 @@ static int reader_gc(lua_State *L) {
     return 0;
 }
 
-/* Room for so many more bytes, what is taken already given up. */
+/* Make room for `more` bytes, dropping what was taken. */
 static bool make_room(struct reader *r, size_t more) {
     if (r->from > 0) {
         memmove(r->data, r->data + r->from, r->len - r->from);
@@ -77,8 +79,8 @@ static bool make_room(struct reader *r, size_t more) {
     return true;
 }
 
-/* What some spreadsheets write in front of UTF-8 (its byte order mark) is no part of the first column's name, or quotes.
-** It has come in one read, or in three; nothing is taken before it is known. */
+/* Some spreadsheets write a byte order mark before UTF-8, which is not part of the first field. It
+** may come in up to three reads; nothing is taken before it is known whether there is one. */
 static void drop_mark(struct reader *r) {
     static const char MARK[] = {'\xef', '\xbb', '\xbf'};
     size_t n = r->len < sizeof MARK ? r->len : sizeof MARK;
@@ -90,7 +92,7 @@ static void drop_mark(struct reader *r) {
     r->mark_due = n == 0 || (is_mark && n < sizeof MARK);
 }
 
-/* reader:fill(bytes) -> true, or false at the end: one read of at most so many bytes */
+/* reader:fill(bytes) -> true, or false at the end: read once, at most this many bytes */
 static int reader_fill(lua_State *L) {
     struct reader *r = check_reader(L);
     size_t wanted = (size_t)luaL_checkinteger(L, 2);
@@ -106,17 +108,17 @@ static int reader_fill(lua_State *L) {
     return 1;
 }
 
-/* reader:buffered() -> bytes that are not taken yet */
+/* reader:buffered() -> bytes that were not taken yet */
 static int reader_buffered(lua_State *L) {
     struct reader *r = check_reader(L);
     lua_pushinteger(L, (lua_Integer)(r->len - r->from));
     return 1;
 }
 
-/* Find the end of the record that `seen` is in and go behind it; false when it is not there yet. */
+/* Move `seen` behind the end of its record. False: the end is not there yet. */
 static bool next_end(struct reader *r) {
     if (r->seen == r->len)
-        return false; /* before the first read there is no data */
+        return false; /* before the first read `data` is NULL */
     if (r->is_csv)
         return csv_next(&r->csv, r->data, &r->seen, r->len);
     const char *end = memchr(r->data + r->seen, r->separator, r->len - r->seen);
@@ -131,7 +133,7 @@ static lua_Integer count_newlines(const char *text, size_t len) {
     return n;
 }
 
-/* Push what lies before `end`, and a separator when the input has ended without one. */
+/* Push everything before `end`, with a separator added if the input has ended without one. */
 static void push_taken(lua_State *L, struct reader *r, size_t end, bool whole) {
     luaL_Buffer b;
     luaL_buffinit(L, &b);
@@ -142,15 +144,16 @@ static void push_taken(lua_State *L, struct reader *r, size_t end, bool whole) {
     r->from = end;
 }
 
-/* Take nothing, after all. */
+/* Forget how far records were looked for. */
 static void rewind_reader(struct reader *r) {
     r->seen = r->from;
     csv_reset(&r->csv);
 }
 
-/* reader:take(records, bytes, ended, full) -> text, records, lines, open, added: so many records at most, none that begins
-** after so many bytes; nothing when no record is complete, or with `full` when it could be more. `ended`: the
-** rest is a record even without a separator, which is `added`; its quotes may be `open` still. */
+/* reader:take(records, bytes, ended, full) -> text, records, lines, open, added: take at most
+** `records` records, none of which begins after `bytes` bytes. Returns nothing if no record is
+** complete, or with `full` if there is room for more. `ended`: the rest is a record even without a
+** separator, which is `added`; its quotes may still be `open`. */
 static int reader_take(lua_State *L) {
     struct reader *r = check_reader(L);
     lua_Integer wanted = luaL_checkinteger(L, 2), records = 0;
@@ -182,7 +185,8 @@ static int reader_take(lua_State *L) {
     return 5;
 }
 
-/* csv_end(text, start, columns) -> where the record of CSV that begins at `start` ends (its newline), or nil */
+/* csv_end(text, start, columns) -> where the CSV record that begins at `start` ends (its newline),
+** or nil */
 static int csv_end(lua_State *L) {
     struct csv csv;
     size_t length;

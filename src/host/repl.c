@@ -7,7 +7,7 @@
 
 #include "host/call.h"
 
-/* Write the global _PROMPT or _PROMPT2, or what Lua has in their place. */
+/* Write the global _PROMPT or _PROMPT2, or Lua's defaults. */
 static void write_prompt(lua_State *L, bool first) {
     const char *prompt = first ? "> " : ">> ";
     if (lua_getglobal(L, first ? "_PROMPT" : "_PROMPT2") != LUA_TNIL)
@@ -44,7 +44,7 @@ static int load_text(lua_State *L, const char *text, size_t len) {
     return luaL_loadbuffer(L, text, len, "=stdin");
 }
 
-/* Does the error say that the text stops too early? Pops the message then. */
+/* Is the error that the text ends too early? Then pops the message. */
 static bool is_incomplete(lua_State *L, int status) {
     static const char mark[] = "<eof>";
     size_t len, n = sizeof mark - 1;
@@ -57,8 +57,8 @@ static bool is_incomplete(lua_State *L, int status) {
     return true;
 }
 
-/* With the first line at index 1: try it as an expression. On success the function is at index 2.
- */
+/* Try the line at index 1 as an expression. On success the function is at index 2.
+*/
 static int load_expression(lua_State *L) {
     const char *line = lua_tostring(L, 1);
     const char *text = lua_pushfstring(L, "return %s", line);
@@ -70,7 +70,7 @@ static int load_expression(lua_State *L) {
     return status;
 }
 
-/* With the first line at index 1: load it, reading further lines as long as it is incomplete. */
+/* Load the line at index 1, reading further lines while it is incomplete. */
 static int load_statement(lua_State *L) {
     for (;;) {
         size_t len;
@@ -78,7 +78,7 @@ static int load_statement(lua_State *L) {
         int status = load_text(L, text, len);
         if (!is_incomplete(L, status))
             return status;
-        if (!push_line(L, false)) /* ends here: give its message after all */
+        if (!push_line(L, false)) /* no more input: report the error after all */
             return load_text(L, text, len);
         lua_pushliteral(L, "\n");
         lua_insert(L, -2);
@@ -86,12 +86,12 @@ static int load_statement(lua_State *L) {
     }
 }
 
-/* Read a line or statement and leave its function at index 1. -1: end of input. */
+/* Read a statement and leave its function at index 1. -1: end of input. */
 static int load_line(lua_State *L) {
     lua_settop(L, 0);
     if (!push_line(L, true))
         return -1;
-    if (*lua_tostring(L, 1) == '=') { /* "=x" is the old way to say "return x" */
+    if (*lua_tostring(L, 1) == '=') { /* "=x" is an old form of "return x" */
         lua_pushfstring(L, "return %s", lua_tostring(L, 1) + 1);
         lua_replace(L, 1);
     }
@@ -102,7 +102,7 @@ static int load_line(lua_State *L) {
     return status;
 }
 
-/* Print whatever is on the stack with the global function `print`. */
+/* Print the values on the stack with the global function `print`. */
 static void print_results(lua_State *L) {
     int n = lua_gettop(L);
     if (n == 0)
@@ -118,7 +118,7 @@ static void print_results(lua_State *L) {
 void run_repl(lua_State *L) {
     const char *name = progname;
     int status;
-    progname = NULL; /* errors at the prompt bear no name */
+    progname = NULL; /* errors at the prompt have no prefix */
     while ((status = load_line(L)) != -1) {
         if (status == LUA_OK)
             status = docall(L, 0, LUA_MULTRET);

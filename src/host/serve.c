@@ -1,4 +1,4 @@
-/* tine serve: from the command's options to serve/serve.h; and the bytes of a new key. */
+/* The C half of tine serve, on top of serve/serve.h; and random bytes for keys. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "host/cli.h"
 #include "serve/serve.h"
 
-/* --- what it says --- */
+/* --- output --- */
 
 struct sayer {
     const char *url, *name;
@@ -61,7 +61,7 @@ static uint64_t number(lua_State *L, const char *name) {
     return n;
 }
 
-/* As hosts are called in messages and in the server's list. */
+/* The name of this host, as in messages and in the server's list. */
 static void read_name(lua_State *L, char out[GM_NAME]) {
     const char *name = text(L, "name");
     if (name && *name)
@@ -75,7 +75,7 @@ static void read_name(lua_State *L, char out[GM_NAME]) {
     lua_pop(L, 1);
 }
 
-/* A text that says what is wrong, or NULL. */
+/* Returns NULL, or a text that tells what is wrong. */
 static const char *read_options(lua_State *L, struct serve_options *o) {
     static char why[512];
     const char *other, *url = text(L, "url"), *key = text(L, "key");
@@ -103,7 +103,8 @@ static const char *read_options(lua_State *L, struct serve_options *o) {
     return NULL;
 }
 
-/* read_serve(options) -> what `serve` takes, or nil and what is wrong. Once, since a key may come from a pipe. */
+/* read_serve(options) -> the options for `serve`, or nil and a message. Called once, since a key
+** may be read from a pipe. */
 static int read_serve(lua_State *L) {
     lua_settop(L, 1);
     struct serve_options *o = lua_newuserdatauv(L, sizeof *o, 0);
@@ -129,7 +130,8 @@ static struct pool *pool_of(lua_State *L, int arg) {
     return v->core->p;
 }
 
-/* serve(pool, options, what read_serve gave) -> why it ended: "asked", "forced", "idle", "alone", "broken", "failed" */
+/* serve(pool, options, result of read_serve) -> why it ended: "asked", "forced", "idle", "alone",
+** "broken", "failed" */
 static int serve(lua_State *L) {
     static const char *const ends[] = {
         [SERVE_ASKED] = "asked", [SERVE_FORCED] = "forced", [SERVE_IDLE] = "idle",
@@ -157,7 +159,7 @@ static int random_bytes(lua_State *L) {
     return 1;
 }
 
-/* protect_stdout(): if it is a regular file, only its owner may read it from now on */
+/* protect_stdout(): if stdout is a regular file, let only its owner read it */
 static int protect_stdout(lua_State *L) {
     struct stat st;
     if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && fchmod(STDOUT_FILENO, 0600) == -1)
@@ -166,7 +168,8 @@ static int protect_stdout(lua_State *L) {
     return 1;
 }
 
-/* signals() -> a descriptor that is readable when SIGTERM or SIGINT has come, which end nothing any more */
+/* signals() -> a descriptor that is readable when SIGTERM or SIGINT has come; these no longer end
+** the process */
 static int signals(lua_State *L) {
     sigset_t set;
     sigemptyset(&set);
@@ -180,7 +183,7 @@ static int signals(lua_State *L) {
     return 1;
 }
 
-/* take_signal(fd) -> whether one had come */
+/* take_signal(fd) -> whether a signal had come */
 static int take_signal(lua_State *L) {
     struct signalfd_siginfo info;
     lua_pushboolean(L, read((int)luaL_checkinteger(L, 1), &info, sizeof info) == sizeof info);

@@ -1,4 +1,4 @@
-/* Commands of tine map -x, started by a worker, with descriptors of ours as their streams. */
+/* Commands of tine map -x: started by a worker, with descriptors of the worker as their streams. */
 #include "host/cli.h"
 #include "worker/process/process.h"
 
@@ -14,20 +14,20 @@
 #include <lauxlib.h>
 
 #define CHILD "tine.cli.host.child"
-#define STACK \
-    32768 /* of a child before it is another program: room for all registers of the largest processors */
+/* Of a child until it executes the program: room for all registers of the largest processors. */
+#define STACK 32768
 
 struct child {
-    pid_t pid; /* 0: has been waited for */
-    int pidfd; /* -1: not asked for */
+    pid_t pid; /* 0: was waited for */
+    int pidfd; /* -1: was not asked for */
 };
 
 static struct child *check_child(lua_State *L) {
     return luaL_checkudata(L, 1, CHILD);
 }
 
-/* Signals that the command is to begin with the default for: a broken pipe ends it, whoever started us; and what is caught
-** here, as it was when it was asked first: nobody changes that in a worker of ours. */
+/* Signals for which the command must begin with the default action: SIGPIPE, so that a broken pipe
+** ends it; and those with a handler here, read once because handlers do not change in a worker. */
 struct defaults {
     int list[NSIG];
     int n;
@@ -46,7 +46,7 @@ static const struct defaults *defaults(void) {
     return &d;
 }
 
-/* A program to start, and why it could not be: the child writes that into our memory. */
+/* A program to start. The child stores in `err`, in our memory, why it could not be started. */
 struct start {
     const char *path;
     char **argv;
@@ -55,8 +55,9 @@ struct start {
     volatile int err;
 };
 
-/* The child's part, in our memory and with all signals blocked until none of our handlers can run any more. It does not
-** return: AddressSanitizer would take its stack, which is ours again then, for in use. */
+/* Runs in the child, in our memory (CLONE_VM), and with all signals blocked until no handler of
+** ours can run any more. It does not return. AddressSanitizer would take its stack, which is reused
+** afterwards, for in use. */
 __attribute__((no_sanitize_address)) static int become(void *start) {
     struct start *s = start;
     struct sigaction plain = {.sa_handler = SIG_DFL};
@@ -74,8 +75,9 @@ __attribute__((no_sanitize_address)) static int become(void *start) {
     _exit(127);
 }
 
-/* Start it; gives an errno. We stand still until the child runs the program, or has failed. posix_spawn, which does the
-** same, takes longer than all the rest: it sets each signal there is, and maps a stack each time. */
+/* Start it; returns an errno. Blocks until the child runs the program or has failed. posix_spawn
+** does the same but takes longer than all the rest: it sets every signal and maps a stack each
+** time. */
 static int start(struct child *c, struct start *s) {
     _Alignas(16) char stack[STACK];
     sigset_t all, before;
@@ -91,7 +93,7 @@ static int start(struct child *c, struct start *s) {
     return err;
 }
 
-/* The words of the list at `arg`, ended by NULL, in a block on top of the stack. */
+/* The words of the list at `arg`, ended by NULL, in a userdata that is pushed. */
 static char **check_words(lua_State *L, int arg) {
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_Integer n = luaL_len(L, arg);
@@ -99,7 +101,7 @@ static char **check_words(lua_State *L, int arg) {
     for (lua_Integer i = 1; i <= n; i++) {
         luaL_argcheck(L, lua_rawgeti(L, arg, i) == LUA_TSTRING, arg, "not a list of strings");
         size_t length;
-        words[i - 1] = (char *)lua_tolstring(L, -1, &length); /* the list keeps it */
+        words[i - 1] = (char *)lua_tolstring(L, -1, &length); /* the list keeps it alive */
         if (strlen(words[i - 1]) != length) {
             lua_pushliteral(L, "a command cannot have a zero byte");
             lua_error(L);
@@ -110,7 +112,8 @@ static char **check_words(lua_State *L, int arg) {
     return words;
 }
 
-/* spawn(path, words, in, out, err) -> child. Closed or collected before it has ended, it is killed. */
+/* spawn(path, words, in, out, err) -> child. A child that is closed or collected before it has
+** ended is killed. */
 static int child_spawn(lua_State *L) {
     struct start s = {.path = luaL_checkstring(L, 1)};
     for (int i = 0; i < 3; i++)
@@ -126,7 +129,7 @@ static int child_spawn(lua_State *L) {
     return luaL_fileresult(L, 0, s.argv[0]);
 }
 
-/* child:fd() -> a descriptor that is readable once the command has ended */
+/* child:fd() -> a descriptor that becomes readable when the command has ended */
 static int child_fd(lua_State *L) {
     struct child *c = check_child(L);
     if (c->pidfd == -1)
@@ -137,7 +140,7 @@ static int child_fd(lua_State *L) {
     return 1;
 }
 
-/* child:wait() -> exit code, or 0 and a signal; nothing when interrupted */
+/* child:wait() -> exit code, or 0 and a signal; nothing after an interrupt */
 static int child_wait(lua_State *L) {
     struct child *c = check_child(L);
     int status;
@@ -161,7 +164,8 @@ static int child_close(lua_State *L) {
     return 0;
 }
 
-/* pipe([for_another]) -> read end, write end; nobody waits at the read end, unless it is for another program */
+/* pipe([for_another]) -> read end, write end. The read end is non-blocking, unless it is for
+** another program */
 static int child_pipe(lua_State *L) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) == -1)
