@@ -1,6 +1,6 @@
 -- Pools in the loop of copas: tine.copas.attach(pool), tine.copas.detach(pool). See docs/loops.md.
 --
--- For every copas, from 1.2.0, which knows of nothing but sockets, on.
+-- For all versions of copas from 1.2.0 on, which can only wait for sockets.
 local loop = require "tine.loop"
 local C = require "tine.core".loop
 local copas = require "copas"
@@ -8,14 +8,14 @@ local socket = require "socket"
 
 local driver = { name = "copas" }
 
--- What select takes is below this.
+-- select takes only descriptors below this.
 local MOST <const> = socket._SETSIZE or 1024
 
--- ---- who runs a coroutine ----
+-- ---- which function has resumed a coroutine ----
 
 local resume = coroutine.resume
 
--- The coroutine that this one (which is not running) has resumed and waits for; or nil.
+-- The coroutine that this one, which is not running, has resumed and waits for; or nil.
 local function resumed_by(co)
     local info = debug.getinfo(co, 0, "f")
     if not info then
@@ -25,12 +25,12 @@ local function resumed_by(co)
     if info.func == resume then
         _, child = debug.getlocal(co, 0, 1)
     else
-        _, child = debug.getupvalue(info.func, 1) -- of what coroutine.wrap makes
+        _, child = debug.getupvalue(info.func, 1) -- of a function that coroutine.wrap has made
     end
     return type(child) == "thread" and child or nil
 end
 
--- The function of copas that has resumed the running coroutine, and the socket it has done so for; or nil.
+-- The function of copas that has resumed the running coroutine, and the socket for which it has done so; or nil.
 local source = debug.getinfo(copas.addthread, "S").source
 
 local function resumer()
@@ -63,10 +63,10 @@ if copas.wakeup then
         copas.wakeup(w.co)
     end
 else
-    -- A coroutine is kept by the queue that it yields to copas: this one keeps none of them.
+    -- A coroutine is kept by the queue that it yields to copas; this queue keeps none.
     local nowhere = { insert = function() end, push = function() end }
 
-    -- It is resumed as copas does it, with its socket, which copas closes when it has ended.
+    -- The coroutine is resumed as copas does it, with its socket, which copas closes when the coroutine has ended.
     function suspend(_, w)
         w.tick, w.client = resumer()
         coroutine.yield(true, nowhere)
@@ -95,8 +95,8 @@ end
 
 -- ---- watching ----
 
--- What copas takes for a socket. It has nothing to give the first time, and anything afterwards: so a thread that
--- receives from it waits until its descriptor is readable.
+-- What copas takes for a socket. Every other `receive` finds nothing, so a thread that receives from it waits until
+-- its descriptor is readable.
 local Source = {}
 Source.__index = Source
 
@@ -145,7 +145,7 @@ end
 function driver.close(s)
     if s.awake or s.ready[1] then
         s:start()
-        C.ring(s.core) -- the thread ends, and releases it
+        C.ring(s.core) -- the thread ends and releases the service
     else
         C.release(s.core, s)
     end

@@ -7,8 +7,8 @@ local condition = require "cqueues.condition"
 
 local driver = { name = "cqueues" }
 
--- The thread that watches. There is one only while there is something to wait for: a controller is empty when its
--- threads have ended.
+-- The thread that watches. It exists only while there is something to wait for, because a controller runs until all
+-- its threads have ended.
 local function watch(s)
     repeat
         cqueues.poll(s.source)
@@ -18,7 +18,7 @@ local function watch(s)
     end
 end
 
--- It forgets the number of the descriptor before that can be somebody else's.
+-- cqueues must forget the descriptor's number before another file can get it.
 function driver.release(s)
     cqueues.cancel(s.fd)
     C.release(s.core, s)
@@ -30,7 +30,7 @@ end
 
 function driver.close(s)
     if s.awake then
-        C.ring(s.core) -- the thread ends, and releases it
+        C.ring(s.core) -- the thread ends and releases the service
     else
         driver.release(s)
     end

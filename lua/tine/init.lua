@@ -1,16 +1,16 @@
--- Tine: a process pool for Lua. The module itself: its C half is tine.core (src/bind), map is in
--- tine.map, what has to do with event loops in tine.loop.
+-- Tine: a process pool for Lua. This is the module itself. Its C half is tine.core (src/bind); map is in tine.map,
+-- and everything about event loops in tine.loop.
 local core = require "tine.core"
 local require, loaders = require, package.preload
 
--- What is written in Lua is loaded at once where it comes from files. Where it is compiled in, as in workers, it is
--- when it is first called: few tasks need it, and each worker would have a copy of its own.
+-- Methods that are written in Lua. They are loaded at once if the module comes from files. If it is compiled in, as
+-- in workers, they are loaded by the first call: few tasks need them, and each worker would have a copy of its own.
 local function fill(methods, name, home)
     if not loaders[home] then
         return require(home)
     end
     methods[name] = function(...)
-        require(home) -- puts the real one in the place of this one
+        require(home) -- replaces this function by the real one
         return methods[name](...)
     end
 end
@@ -35,7 +35,7 @@ for name, value in pairs(core.public) do
     tine[name] = value
 end
 
--- tine.worker is looked up each time: the fork server may load the module before there are workers.
+-- tine.worker is looked up each time, because the fork server may load the module before there are workers.
 local worker = core.worker
 
 return setmetatable(tine, {

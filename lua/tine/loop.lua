@@ -1,25 +1,25 @@
--- Pools that an event loop serves: what the loops have in common (tine.luv, tine.cqueues, tine.copas).
+-- Pools that an event loop serves: what the loops (tine.luv, tine.cqueues, tine.copas) have in common.
 --
--- A *service* is one pool at one loop. The loop watches the pool's descriptor and calls `turn` when that is readable.
--- A coroutine that has to wait is suspended as its loop has it, and a turn wakes it. What a loop must be able to do is
+-- A *service* is one pool in one loop. The loop watches the pool's descriptor and calls `turn` when it is readable. A
+-- coroutine that must wait is suspended in the way of its loop, and woken by a turn. What the loop must provide is
 -- its *driver*:
 --
---   open(s)        watch s.fd, but do not go on for its sake; closed by
---   close(s)       which calls C.release(s.core, s) once the descriptor is watched no more
---   start(s)       go on for its sake, until
---   stop(s)        (a turn that returns false says the same)
---   here(s)        does it run this coroutine?
---   suspend(s, w)  suspend this coroutine, for which the waiter w stands; it may come back too early
---   wake(s, w)     let it come back
+--   open(s)        watch s.fd, without keeping the loop running; ended by
+--   close(s)       which calls C.release(s.core, s) once the descriptor is no longer watched
+--   start(s)       keep the loop running for this service, until
+--   stop(s)        (a turn that returns false means the same)
+--   here(s)        does the loop run this coroutine?
+--   suspend(s, w)  suspend this coroutine, whose waiter is w; it may return too early
+--   wake(s, w)     let it continue
 local core = require "tine.core"
 local C, deadline_of, over = core.loop, core.map.deadline, core.map.over
 local events = core.events
 local running = coroutine.running
 
 local loop = {}
-local NEVER <const> = -1 -- as a deadline
+local NEVER <const> = -1 -- as a deadline: none
 
--- All that are not detached, weak: a future without a pool is awaited with the help of any.
+-- All services that are not detached, weak: a future without a pool is awaited with the help of any of them.
 local services = setmetatable({}, { __mode = "k" })
 local isyieldable = coroutine.isyieldable
 
@@ -28,7 +28,7 @@ Service.__index = Service
 
 -- ---- turns ----
 
--- Tasks are unfinished, or somebody waits for a time: the loop has a reason to go on.
+-- Tasks are unfinished, or a coroutine waits for a time: keep the loop running.
 function Service:start()
     if not self.awake and not self.detached then
         self.awake = true
@@ -43,7 +43,7 @@ function Service:rest()
     self.driver.stop(self)
 end
 
--- Wake the maps and the like that have what they wait for.
+-- Wake the coroutines (of maps and the like) for which what they wait for has come; with `all` every one.
 function Service:look(all)
     for w, is_there in pairs(self.parked) do
         if all or is_there() then
@@ -52,7 +52,7 @@ function Service:look(all)
     end
 end
 
--- There is something to dispatch. True when there will be more.
+-- There is something to dispatch. Returns true if there will be more.
 function Service:turn()
     self.turning = true
     local open, news, ended = C.turn(self.core)
@@ -65,7 +65,7 @@ function Service:turn()
         self:more()
     end
     local waiting = self.queue[self.first]
-    if waiting and open == 0 then -- who was woken may be gone: then it is the next one's turn
+    if waiting and open == 0 then -- the coroutine that was woken may be gone: then it is the next one's turn
         C.ring(self.core)
     end
     if self.armed then
@@ -83,20 +83,20 @@ end
 
 -- ---- waiting ----
 
--- The coroutine of this waiter may go on.
+-- Let the coroutine of this waiter continue.
 function Service:wake(w)
     if not w.woken then
         w.woken = true
         self.parked[w] = nil
-        if not self.awake and not self.detached then -- it may be the only reason to come round
-            C.ring(self.core) -- and that turn finds that it was
+        if not self.awake and not self.detached then -- it may have been the only reason to keep the loop running
+            C.ring(self.core) -- and that turn finds out
             self:start()
         end
         self.driver.wake(self, w)
     end
 end
 
--- Suspend this coroutine until its waiter is woken. False: the deadline has passed.
+-- Suspend this coroutine until its waiter is woken. Returns false if the deadline has passed.
 function Service:suspend(w, deadline)
     w.co = running()
     self.waiters[w] = true
@@ -111,7 +111,7 @@ function Service:suspend(w, deadline)
     return not w.late
 end
 
--- Wait until is_there(), which is asked when there are news.
+-- Suspend this coroutine until is_there() returns true, which is called when there is news.
 function Service:park(is_there, deadline)
     local w = {}
     self.parked[w] = is_there
@@ -120,8 +120,8 @@ end
 
 -- ---- waiting for room ----
 
--- They take turns: who has come first is woken first, one at a time, and wakes the next if there was room for him. If
--- there was none after all he goes back to his place: those that were woken are the first.
+-- Waiters for room take turns: the first in the queue is woken, one at a time, and wakes the next if there was room
+-- for it. If there was none after all, it goes back to its place, which is before all that were not woken.
 local function go_back(queue, first, w)
     while queue[first + 1] and queue[first + 1].ticket < w.ticket do
         queue[first] = queue[first + 1]
@@ -130,7 +130,7 @@ local function go_back(queue, first, w)
     queue[first] = w
 end
 
--- A submit has to wait.
+-- Suspend this coroutine until there may be room for its submit.
 function Service:room()
     local co = running()
     local w = { ticket = self.tickets[co] }
@@ -147,7 +147,7 @@ function Service:room()
     self.tickets[co] = w.ticket
 end
 
--- There may be room for one more. False: nobody waits.
+-- There may be room for one more submit. Returns false if none waits.
 function Service:more()
     self.tickets[running()] = nil
     local w = self.queue[self.first]
@@ -160,7 +160,7 @@ function Service:more()
     return true
 end
 
--- ---- time limits: a heap of those that are waited for, and one alarm for the first ----
+-- ---- time limits: a heap of waiters with deadlines, and one alarm for the first ----
 
 function Service:limit(w, deadline)
     local heap, i = self.limits, #self.limits + 1
@@ -200,7 +200,8 @@ local function remove_first(heap)
     heap[i] = w
 end
 
--- Wake those whose time is over. Those that do not wait any more are left in the heap until they come first.
+-- Wake the waiters whose deadlines have passed. Those that were woken otherwise stay in the heap until they are
+-- first.
 function Service:expire()
     local heap = self.limits
     while heap[1] and (heap[1].woken or over(heap[1].deadline)) do
@@ -218,9 +219,10 @@ function Service:expire()
     end
 end
 
--- ---- the beginning and the end ----
+-- ---- attaching and detaching ----
 
--- What a function of the core raises is raised where `level` says, as `error` counts in the function that calls this.
+-- Return the results of a pcall of a core function, or raise its error at `level`, counted as for `error` in the
+-- calling function.
 local function called(name, level, ok, ...)
     if ok then
         return ...
@@ -229,8 +231,8 @@ local function called(name, level, ok, ...)
     error(type(err) == "string" and err:gsub("'%?'", "'" .. name .. "'", 1) or err, level + 1)
 end
 
--- The service of a pool at the loop of this driver; `at`: which one of several. Called by what `attach` is in the
--- loop's module, which its users have called; `detach` likewise.
+-- Make a service for the pool in the loop of this driver; `at` tells which loop, if there may be several. To be
+-- called by the function `attach` of the loop's module, which users call; `detach` likewise.
 function loop.attach(pool, driver, at)
     local old = called("attach", 3, pcall(C.of_pool, pool))
     if old and not old.detached and old.driver == driver and old.at == at then
@@ -241,12 +243,12 @@ function loop.attach(pool, driver, at)
     local s = setmetatable({
         driver = driver,
         at = at,
-        parked = {}, -- waiter -> what it asks
-        waiters = {}, -- all that are suspended
-        queue = {}, -- for room: first .. last
+        parked = {}, -- waiter -> is_there
+        waiters = {}, -- all suspended waiters
+        queue = {}, -- of waiters for room, at first .. last
         first = 1,
         last = 0,
-        tickets = setmetatable({}, { __mode = "k" }), -- of coroutines that were woken, and have not got it yet
+        tickets = setmetatable({}, { __mode = "k" }), -- of coroutines that were woken and have not got room yet
         limits = {},
     }, Service)
     s.fd, s.core = called("attach", 3, pcall(C.attach, pool, s))
@@ -256,7 +258,7 @@ function loop.attach(pool, driver, at)
         error(err, 0)
     end
     services[s] = true
-    C.ring(s.core) -- the first turn finds out whether there is anything to do
+    C.ring(s.core) -- the first turn finds out whether there is something to do
     s:start()
 end
 
@@ -270,7 +272,7 @@ function loop.detach(pool, driver)
     s:detach()
 end
 
--- What the module of a driver gives whose loop needs not be named.
+-- The module of a driver whose loop need not be named.
 function loop.module(driver)
     return {
         attach = function(pool)
@@ -282,7 +284,7 @@ function loop.module(driver)
     }
 end
 
--- Also when the pool has ended: nothing is to come.
+-- Also called when the pool has ended.
 function Service:detach()
     self.detached = true
     services[self] = nil
@@ -293,7 +295,7 @@ function Service:detach()
     self.driver.close(self)
 end
 
--- ---- what lets a loop go on ----
+-- ---- which coroutines can wait ----
 
 -- Why this coroutine cannot wait, or nil.
 local function hindrance(s)
@@ -309,18 +311,18 @@ function Service:runs()
     return not self.detached and self.driver.here(self)
 end
 
--- And may it yield?
+-- The same, and can this coroutine yield?
 function Service:here()
     return isyieldable() and self:runs()
 end
 
--- The service by which this coroutine can wait for the pool (or view); or nil.
+-- The service by which this coroutine can wait for the pool or view; or nil.
 function loop.here(pool)
     local s = isyieldable() and C.of_pool(pool)
     return s and s:runs() and s or nil
 end
 
--- Of a future without a pool: any that can; else one that cannot; or nil.
+-- For a future without a pool: a service by which this coroutine can wait; else any service; or nil.
 local function any_service()
     local any
     for s in pairs(services) do
@@ -332,7 +334,7 @@ local function any_service()
     return any
 end
 
--- future -> waiters. It has one callback of ours, however often it is awaited.
+-- future -> waiters. A future has only one callback of ours, however often it is awaited.
 local awaited = setmetatable({}, { __mode = "k" })
 
 local function future_done(future)
@@ -345,7 +347,7 @@ end
 
 -- ---- events ----
 
--- What future:events() does when nothing is there.
+-- What future:events() calls when there is no event.
 function loop.await_event(future)
     local s = C.of(future)
     if s and not s.detached and s:here() then
@@ -357,7 +359,7 @@ function loop.await_event(future)
     end
 end
 
--- False: the pool was detached before the future was done.
+-- Returns false if the pool was detached before the future was done.
 local function suspend_for(future, s, deadline)
     local w, list = { service = s }, awaited[future]
     if list then
@@ -366,7 +368,7 @@ local function suspend_for(future, s, deadline)
         awaited[future] = { w }
         future:add_done_callback(future_done)
     end
-    events.awaited(future, true) -- its task may emit what nobody reads
+    events.awaited(future, true) -- its task must not wait for a reader of its events
     s:suspend(w, deadline)
     events.awaited(future, false)
     list = awaited[future]
@@ -378,8 +380,7 @@ local function suspend_for(future, s, deadline)
     return future:done() or not s.detached
 end
 
--- A future without a pool is no matter of the one by which it is waited for: when that has ended it is waited for by
--- another.
+-- A future without a pool is awaited by any service; if that one's pool ends, by another.
 local function suspend_until_done(future, s, has_pool, deadline)
     while not suspend_for(future, s, deadline) do
         s = not has_pool and any_service() or nil
@@ -398,7 +399,7 @@ function core.future_methods.await(future, timeout)
     end
     if is_main or not s or s.detached then
         return future:result(timeout)
-    elseif s.turning and future:done() then -- a callback asks for what it was called with
+    elseif s.turning and future:done() then -- a callback asks for the result of its own future
         return future:result(0)
     end
     local why = hindrance(s)

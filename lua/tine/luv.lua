@@ -5,7 +5,7 @@ local uv = package.loaded.luv or package.loaded.uv or require "luv"
 
 local driver = { name = "luv" }
 
--- Let those that were woken go on, all of them, whatever they raise: that is the loop's to show.
+-- Resume all coroutines that were woken. Their errors are collected and raised for the loop to show.
 local function resume_ready(s)
     local errors = {}
     while s.ready[1] do
@@ -36,7 +36,7 @@ function driver.open(s)
 end
 
 function driver.close(s)
-    if s.ready[1] and not s.turning then -- nobody else would come round for them
+    if s.ready[1] and not s.turning then -- no other turn will come for them
         local timer = uv.new_timer()
         timer:start(0, 0, function()
             timer:close()
@@ -56,7 +56,7 @@ function driver.stop(s)
     s.poll:unref()
 end
 
--- Whoever calls luv gets its callbacks, and any coroutine may be resumed by them.
+-- luv's callbacks run wherever luv is called, so any coroutine may be resumed by them.
 function driver.here()
     return not select(2, coroutine.running())
 end

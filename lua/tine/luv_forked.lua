@@ -1,9 +1,9 @@
--- luv in a worker that was forked after `preload` had loaded it. libuv makes its loop when luv is loaded, and luv does
--- not have the function that makes it anew in a forked process (uv_loop_fork). So it gets a loop of its own here.
+-- luv in a worker that was forked after `preload` has loaded it. libuv makes its loop when luv is loaded, and luv
+-- lacks the function to renew it in a forked process (uv_loop_fork). So this gives luv a new loop.
 --
--- The functions of luv find their loop by an entry of the registry each time, so that those that a module has kept use
--- the new one as well. No loop is closed at the end, for luv would close the new one twice, and the old one's
--- descriptors are others by now: the end of the process does it.
+-- The functions of luv find their loop by an entry of the registry at each call, so functions that a module has kept
+-- use the new loop, too. No loop is closed at the end: luv would close the new one twice, and the descriptor numbers
+-- of the old one belong to other files by now. The end of the process closes them.
 local registry = debug.getregistry()
 
 local function close_no_loop()
@@ -16,10 +16,10 @@ end
 
 local function renew(name, uv)
     if type(registry.luv_context) ~= "userdata" or not close_no_loop() then
-        return false -- another version, of which we know nothing
+        return false -- an unknown version
     end
     local collects = collectgarbage "isrunning"
-    collectgarbage "stop" -- the metatable is as before when luv is loaded
+    collectgarbage "stop" -- the old loop's metatable must not be collected before luv was loaded again
     registry.luv_context = nil
     package.loaded[name] = nil
     local ok, fresh = pcall(require, name)
@@ -31,7 +31,7 @@ local function renew(name, uv)
     return ok and fresh ~= uv
 end
 
--- What cannot be used is told, at its use.
+-- Make all functions raise an error that explains what to do instead.
 local function spoil(uv)
     for name, value in pairs(uv) do
         if type(value) == "function" then

@@ -1,5 +1,5 @@
--- pool:map: how far to read ahead, and how many items make a chunk. What is done for every item is in
--- src/bind/map.h; this runs once for each chunk or so.
+-- pool:map: how far to read ahead, and how many items make a chunk. What is done for each item is in src/bind/map.h;
+-- this code runs about once for each chunk.
 local core = require "tine.core"
 local loop = require "tine.loop"
 local progress = require "tine.progress"
@@ -7,11 +7,11 @@ local C = core.map
 local fill, flush, counts, ready, control = C.fill, C.flush, C.counts, C.ready, C.control
 local peek, take, followed, doze = C.peek, C.take, C.followed, C.doze
 
--- A chunk is to take so long that what it costs to send it does not count ...
+-- A chunk should take so long that the cost of sending it does not matter ...
 local CHUNK_SECONDS <const> = 200e-6
--- ... and not so many items that one worker is left with much to do at the end.
+-- ... but not have so many items that one worker is left with much work at the end.
 local MOST_ITEMS <const> = 256
--- The same on other machines, which are farther away.
+-- The same for workers on other machines, to which sending costs more.
 local FAR_SECONDS <const> = 10e-3
 local FAR_ITEMS <const> = 16384
 -- Chunks read ahead for each worker when the input is an iterator.
@@ -33,7 +33,7 @@ local function shown(value)
     return type(value)
 end
 
--- The checks give a text when something is wrong, so that it is raised at the line that called map.
+-- These functions return a text if something is wrong, so that the error is raised at the line that called map.
 
 local function wrong_option(name, wanted, value)
     return ("option '%s' must be %s, got %s"):format(name, wanted, shown(value))
@@ -92,7 +92,7 @@ local function check_options(opts)
     return check_names(opts) or check_count(opts, "chunksize") or check_count(opts, "buffersize")
 end
 
--- The length of a list; nil for an iterator; or nil and what is wrong.
+-- The length of a list; nil for an iterator; or nil and a text.
 local function input_length(items)
     if is_callable(items) then
         return nil
@@ -108,8 +108,8 @@ local function input_length(items)
     return n
 end
 
--- What a method `map` was called with: the length of the input, nil for an iterator; or nil, the number of the
--- argument that is wrong, and why.
+-- Check the arguments of a method `map`. Returns the length of the input, nil for an iterator; or nil, the number of
+-- the wrong argument, and a text.
 local function check_arguments(fn, items, opts)
     if type(fn) ~= "string" and not is_callable(fn) then
         return nil, 1, ("function expected, got %s"):format(type(fn))
@@ -126,7 +126,7 @@ end
 
 -- ---- chunk sizes ----
 
--- Items in a chunk, and how many may be read ahead of the one that is returned next.
+-- The number of items in the next chunk; read_ahead: how many items may be read ahead of the next result.
 local function chosen_size(c, read)
     local size = c.chunksize or c.size
     if c.buffersize then
@@ -142,8 +142,8 @@ local function read_ahead(c, size)
     return c.buffersize or (c.length and huge) or CHUNKS_AHEAD * c.workers * size
 end
 
--- Look how fast items have ended since the last look. The time that one takes is bounded by that, so the
--- size found is careful; it grows by steps as that shows to be right.
+-- Adapt the chunk size to how fast items have ended since the last look. That gives an upper bound of an item's time,
+-- so the size is careful at first; it grows by steps while the bound falls.
 local function adapt(c, settled, at)
     local items = settled - c.settled
     if c.chunksize or items == 0 then
@@ -159,7 +159,7 @@ end
 
 -- ---- reading ahead ----
 
--- Let the loop go on until there was room for what is in the buffer.
+-- Let the loop go on until there was room for the buffer.
 local function await_room(m, service)
     local ok, full
     repeat
@@ -170,8 +170,8 @@ local function await_room(m, service)
     return ok, full
 end
 
--- Read at most `n` items; what the input raises comes after all that was read before. `service`: of the loop that runs
--- this coroutine, or nil.
+-- Read at most `n` items. An error of the input is raised after all results of items read before it. `service` is
+-- that of the loop that runs this coroutine, or nil.
 local function read_some(m, c, n, size, service)
     local yields = service ~= nil and service:here()
     local ok, ended, full = pcall(fill, m, n, size, yields)
@@ -191,7 +191,7 @@ local function read_some(m, c, n, size, service)
     c.ended = ended
 end
 
--- Read ahead as far as we may. Results that are ready come first, so that an input that blocks holds up only itself.
+-- Read ahead as far as allowed. Results that are ready are given first, so that a blocking input delays only itself.
 local function top_up(m, c, service)
     while not c.ended and not (c.timed and C.over(c.deadline)) do
         local read, sent, returned, settled, at, ready_first = counts(m)
@@ -210,9 +210,9 @@ end
 
 -- ---- progress ----
 
-local LOOK <const> = 0.1 -- seconds, while nothing comes
+local LOOK <const> = 0.1 -- seconds between two looks while nothing comes
 
--- Tell who follows the map how far it is, if that has changed; `last`: for the last time.
+-- Tell the map's progress function how far it is, if that has changed; `last`: for the last time.
 local function tell(m, c, last)
     local follow, ended, failed = c.follow, followed(m)
     if last then
@@ -227,14 +227,14 @@ local function tell(m, c, last)
     end
 end
 
--- Wait for the next result, and look how others come on meanwhile.
+-- Wait for the next result, and report progress meanwhile.
 local function doze_until(m, c)
     while not C.over(c.deadline) and not doze(m, c.deadline, LOOK) do
         tell(m, c)
     end
 end
 
--- Have what the option says told, and the line closed in the end.
+-- Set up the option `progress`: its function, and the closing of its line.
 local function begin_following(m, c, how)
     c.follow, c.line = progress.follower(how, c.length)
     if c.follow then
@@ -249,10 +249,10 @@ end
 
 -- ---- the iterator ----
 
--- The next result is not at hand.
+-- Get the next result when it is not there yet.
 local function go_on(m)
     local c = control(m)
-    if not c then -- who follows it has closed it just now
+    if not c then -- the progress function has just closed the map
         return nil
     end
     local service = loop.here(c.pool)
@@ -292,7 +292,7 @@ local function taken(m, i, ...)
     return go_on(m)
 end
 
--- What it does when its next result is not at hand, or somebody follows it.
+-- Called by the iterator when the next result is not there, or progress is reported.
 local function advance(m)
     local c = control(m)
     if not c.follow then
@@ -314,17 +314,17 @@ local function new_map(self, fn, items, length, opts, workers, far)
         buffersize = opts.buffersize == huge and huge or count_option(opts, "buffersize"),
         deadline = C.deadline(opts.timeout),
         timed = opts.timeout ~= nil,
-        seconds = far and FAR_SECONDS or CHUNK_SECONDS, -- that a chunk is to take,
-        most = far and FAR_ITEMS or MOST_ITEMS, -- and items in it
-        size = 1, -- of the chunks, as found so far
-        settled = 0, -- items ended, and when, at the last look
+        seconds = far and FAR_SECONDS or CHUNK_SECONDS, -- of a chunk
+        most = far and FAR_ITEMS or MOST_ITEMS, -- items in a chunk
+        size = 1, -- the present chunk size
+        settled = 0, -- items that had ended at the last look, and when
         at = 0,
     }
     local m = C.new(self, fn, items, length, c, opts.ordered ~= false, opts.on_error == "return",
         opts.on_event)
     begin_following(m, c, opts.progress)
     top_up(m, c, loop.here(self))
-    if c.failed and select(2, counts(m)) == 0 then -- nothing comes before it
+    if c.failed and select(2, counts(m)) == 0 then -- no result comes before it
         c.failed = false
         core.raise(c.failure)
     end
@@ -332,7 +332,7 @@ local function new_map(self, fn, items, length, opts, workers, far)
 end
 
 local function map(self, fn, items, opts)
-    local ok, workers, far = pcall(C.workers, self) -- self is a pool, and in its own process
+    local ok, workers, far = pcall(C.workers, self) -- checks that self is a pool of this process
     if not ok then
         error(workers, 2)
     end

@@ -1,4 +1,4 @@
--- tine.worker.pool:map: what a task submits, item by item. Its results come like those of pool:map.
+-- tine.worker.pool:map: a task's map, submitted item by item. It behaves like pool:map.
 local core = require "tine.core"
 require "tine.map"
 local progress = require "tine.progress"
@@ -6,16 +6,16 @@ local progress = require "tine.progress"
 local clock, is_interrupt = core.public.clock, core.map.is_interrupt
 local huge, max, min = math.huge, math.max, math.min
 local AHEAD <const> = 64 -- items of an iterator that are submitted before the first result is taken
-local QUICK <const> = 100e-6 -- seconds: an input may be read for so long though results are there
-local LOOK <const> = 0.1 -- seconds, while nothing comes and somebody follows it
+local QUICK <const> = 100e-6 -- seconds that the input may be read although results are ready
+local LOOK <const> = 0.1 -- seconds between two progress reports while nothing comes
 
 local function is_over(m)
     return clock() >= m.deadline
 end
 
--- ---- who follows it ----
+-- ---- progress ----
 
--- Tell how far it is, if that has changed; `last`: for the last time.
+-- Tell the progress function how far the map is, if that has changed; `last`: for the last time.
 local function tell(m, last)
     local follow, line = m.follow, m.line
     if not follow or (not last and m.told == m.settled and not line) then
@@ -29,7 +29,7 @@ local function tell(m, last)
     end
 end
 
--- A callback of its futures, where it is to be known how many have ended.
+-- A callback of the futures that counts those that have ended.
 local function counter(m)
     return function(future)
         if m.closed then
@@ -44,7 +44,7 @@ end
 
 -- ---- reading ahead ----
 
--- A function that gives the arguments of one call after the other, packed.
+-- A function that returns the arguments of the next call, packed.
 local function reader(items, length)
     if not length then
         return function()
@@ -59,7 +59,7 @@ local function reader(items, length)
     end
 end
 
--- Submit the next item. Whatever calls the script may find the map closed afterwards.
+-- Submit the next item. Whatever runs code of the script may have closed the map.
 local function read(m)
     local values = m.read()
     if not values or m.closed then
@@ -81,7 +81,8 @@ local function read(m)
     end
 end
 
--- What the input raises comes after all that was read before; but not what says that this task is to end.
+-- An error of the input is raised after all results of items read before it; but at once if it tells this task to
+-- end.
 local function broken(m, err)
     m.ended = true
     if is_interrupt(err) or core.worker().stopping() then
@@ -90,23 +91,23 @@ local function broken(m, err)
     m.broken, m.failure = not m.closed, err
 end
 
--- Is there a result that can be given?
+-- Is there a result to give?
 local function is_ready(m)
     if not m.completed then
         local future = m.futures[m.given + 1]
         return future and future:done()
     end
     local _, future = next(m.futures)
-    return future and (future:done() or m.settled > m.given) -- `done` takes in what has come
+    return future and (future:done() or m.settled > m.given) -- `done` takes in results
 end
 
--- Before an item is read that may take its time: what is ready is given first, so that an input that blocks holds up
--- only itself. Not while reading goes fast.
+-- Must results be given before the next item is read, which may take any time? So a blocking input delays only
+-- itself. Not while reading is fast.
 local function must_give(m, began)
     return m.patient and (not began or clock() - began >= QUICK) and is_ready(m)
 end
 
--- Submit as many as there may be.
+-- Submit as many items as allowed.
 local function top_up(m)
     local began
     while not m.ended and not m.reading and m.open < m.ahead and not is_over(m) do
@@ -129,7 +130,7 @@ local Map = {}
 Map.__index = Map
 Map.__name = "tine.map"
 
--- Its time has passed: it ends, and what has not begun does not run.
+-- The deadline has passed: close the map; tasks that have not begun do not run.
 local function time_is_over(m)
     local all = m.length or m.count
     local open = all - m.count
@@ -141,7 +142,7 @@ local function time_is_over(m)
     core.raise(setmetatable({ kind = "timeout", message = text:format(open, all) }, core.error))
 end
 
--- The next future as they end.
+-- The next future in the order of their ends.
 local function next_completed(m)
     local waits = m.deadline < huge and not is_ready(m)
     local ok, future = pcall(m.completed)
@@ -153,8 +154,8 @@ local function next_completed(m)
     return future
 end
 
--- The next one in order, which is waited for here if there is something else to look at meanwhile. The wait may have
--- been too long though it gave something, since what is run on top of this task is not interrupted.
+-- The next future in the order of items. It is awaited here if progress is reported or there is a deadline. The wait
+-- may exceed the deadline although it gave a result, because a task that runs on top of this one is not interrupted.
 local function next_in_order(m)
     local future = m.futures[m.given + 1]
     while (m.follow or m.deadline < huge) and not m.closed and not future:done() do
@@ -169,7 +170,7 @@ end
 
 -- There is no result to wait for.
 local function finish(m)
-    if m.reading then -- its own input asks
+    if m.reading then -- the input itself asks for a result
         return nil
     elseif not m.ended and is_over(m) then
         time_is_over(m)
@@ -196,7 +197,7 @@ function Map:__call()
     end
     local future = (self.completed and next_completed or next_in_order)(self)
     local i = future and self.index[future]
-    if not i then -- a callback has taken it, or closed the map
+    if not i then -- a callback has taken the result, or closed the map
         return self()
     end
     self.given, self.open = self.given + 1, self.open - 1
@@ -233,19 +234,19 @@ local function new_map(pool, fn, items, length, opts)
         deadline = opts.timeout and clock() + opts.timeout or huge,
         returns = opts.on_error == "return",
         completed = opts.ordered == false and core.public.as_completed({}, opts.timeout) or nil,
-        futures = {}, -- by their indices: those that were not given yet
-        index = {}, -- of them
-        count = 0, -- of items that were submitted,
-        open = 0, -- of them not given yet,
-        given = 0, -- and given
-        settled = 0, -- as `note` knows,
+        futures = {}, -- by index: futures whose results were not given yet
+        index = {}, -- the index of each of them
+        count = 0, -- items submitted
+        open = 0, -- items submitted whose results were not given yet
+        given = 0, -- results given
+        settled = 0, -- ended futures, counted by `note`
         failed = 0,
-        told = 0, -- and who follows it
+        told = 0, -- `settled` at the last progress report
     }, Map)
     m.follow, m.line = progress.follower(opts.progress, length)
     m.note = (m.completed or m.follow) and counter(m) or nil
     top_up(m)
-    if m.broken and m.count == 0 then -- nothing comes before it
+    if m.broken and m.count == 0 then -- no result comes before it
         finish(m)
     end
     return m

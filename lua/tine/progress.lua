@@ -1,9 +1,9 @@
--- How far something is, as a line on stderr that is written anew: what pool:map{progress = true}, tine.progress and
--- `tine map --progress` show.
+-- A progress line on stderr that is rewritten in place, for pool:map{progress = true}, tine.progress and `tine map
+-- --progress`.
 local core = require "tine.core"
 local clock, terminal = core.public.clock, core.terminal
 
-local AGAIN <const> = 0.1 -- seconds
+local AGAIN <const> = 0.1 -- seconds between two updates
 
 local Line = {}
 Line.__index = Line
@@ -13,12 +13,12 @@ local function duration(seconds)
     return ("%d:%02d:%02d"):format(seconds // 3600, seconds // 60 % 60, seconds % 60)
 end
 
--- A number that is not too long: 12345, 123.4, 1.234.
+-- A number in short: 12345, 123.4, 1.234.
 local function short(n)
     return n >= 1000 and ("%.0f"):format(n) or ("%.4g"):format(n)
 end
 
--- The line { total =, unit =, forced = }; nil where nobody would see it. `forced`: also when stderr is no terminal.
+-- A line { total =, unit =, forced = }; nil if nobody would see it. `forced`: also if stderr is no terminal.
 local function new_line(settings)
     if not settings.forced and not terminal() then
         return nil
@@ -27,13 +27,13 @@ local function new_line(settings)
         total = settings.total,
         unit = settings.unit,
         start = clock(),
-        shown = clock(), -- at once there is nothing to say of its rate
+        shown = clock(), -- no update at once, because there is no rate yet
         done = 0,
         failed = 0,
     }, Line)
 end
 
--- Of it all, from 0 to 1, or nil.
+-- The share of the work that is done, from 0 to 1; or nil.
 function Line:part()
     if self.share then
         return self.share
@@ -67,7 +67,7 @@ function Line:show(over)
     io.stderr:flush()
 end
 
--- It is so far; `share` (from 0 to 1) and `detail` (a text) where the count does not say it all.
+-- Set how far the work is; also `share` (from 0 to 1) and `detail` (a text) if the count alone does not tell it.
 function Line:at(done, failed, share, detail)
     self.done, self.failed, self.share, self.detail = done, failed or 0, share, detail
     local now = clock()
@@ -77,7 +77,7 @@ function Line:at(done, failed, share, detail)
     end
 end
 
--- Something else is to stand where it is.
+-- Clear the line, because something else will be printed there.
 function Line:hide()
     if not self.closed then
         io.stderr:write("\r\27[K")
@@ -92,8 +92,8 @@ function Line:close()
     end
 end
 
--- Who follows a map, as its option `progress` says: a function (done, total, failed), and the line that it writes, if
--- it does, to be closed. nil: nobody.
+-- The progress function (done, total, failed) for a map's option `progress`, and the line that it writes, if any,
+-- which must be closed. nil: none.
 local function follower(how, total)
     if how ~= true then
         return how or nil
@@ -104,7 +104,7 @@ local function follower(how, total)
     end, line
 end
 
--- ---- for loops of one's own ----
+-- ---- tine.progress ----
 
 local Progress = {}
 Progress.__index = Progress
@@ -127,12 +127,12 @@ local function step(self, done, failed)
     end
 end
 
--- So many more (1) are done.
+-- `n` more (default 1) are done.
 function Progress:add(n)
     step(self, amount(n, "add"), 0)
 end
 
--- So many more (1) have failed: they are done, too.
+-- `n` more (default 1) are done and have failed.
 function Progress:fail(n)
     n = amount(n, "fail")
     step(self, n, n)

@@ -1,4 +1,4 @@
--- pool:report(): what a pool has done, for a person; and what would make it faster.
+-- pool:report(): what a pool has done, as text, with advice how to make it faster.
 local core = require "tine.core"
 local units = require "tine.units"
 local count, duration, bytes = units.count, units.duration, units.bytes
@@ -7,9 +7,9 @@ local function percent(part, whole)
     return units.percent(whole > 0 and part / whole or 0)
 end
 
--- ---- what there is to say ----
+-- ---- sections ----
 
--- The figures that both the text and the advice are made of; seconds.
+-- The figures for all sections and the advice; times in seconds.
 local function figures(pool)
     local t = core.told(pool)
     local s = pool:stats()
@@ -92,7 +92,7 @@ local function say_tasks(lines, f)
     end
 end
 
--- The workers of other machines, each with its host.
+-- The workers on other machines, each with its host.
 local function say_places(lines, f)
     local list = f.told.places
     if #list == 0 then return end
@@ -109,11 +109,11 @@ end
 
 -- ---- advice ----
 
-local ENOUGH <const> = 20 -- tasks, before anything is said of what is usual
-local TINY <const> = 20e-6 -- seconds: about what it costs to send one
+local ENOUGH <const> = 20 -- tasks that must have run before usual values are judged
+local TINY <const> = 20e-6 -- seconds: about the cost of sending a task
 local HEAVY <const> = 256 << 10 -- bytes
 
--- Each looks at the figures and gives a text, or nothing.
+-- Each rule returns an advice for these figures, or nil.
 local RULES <const> = {
     function(f) -- larger chunks
         local s = f.stats
@@ -122,7 +122,7 @@ local RULES <const> = {
                 .. "at once, by pool:map, or put more work into each"):format(duration(s.run.p50))
         end
     end,
-    function(f) -- nothing to do
+    function(f) -- idle workers
         if f.idle > 0.5 * f.told.lived and f.told.lived > 0.5 then
             local needed = math.max(math.ceil(f.ran / f.told.elapsed * 1.25), 1)
             local fewer = needed < f.workers and ("; %d worker%s would have done"):format(needed,

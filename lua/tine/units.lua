@@ -1,7 +1,7 @@
--- Figures as a person reads them.
+-- Numbers for people to read.
 local M = {}
 
--- 1.234 s: 1.23 s, 12.3 ms, 4 min 05 s.
+-- In about three digits: 1.23 s, 12.3 ms, 4 min 05 s.
 function M.duration(s)
     if s >= 3600 then
         return ("%d h %02d min"):format(s // 3600, s // 60 % 60)
@@ -25,7 +25,7 @@ function M.bytes(n)
     return ("%.0f B"):format(n)
 end
 
--- 1234567: 1,234,567.
+-- With separators: 1,234,567.
 function M.count(n)
     local text = ("%d"):format(n)
     local changed

@@ -1,12 +1,12 @@
--- tine busted: busted over all processors, a spec file in each worker.
+-- tine busted: busted on all processors, a spec file in each worker.
 --
--- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the
--- executor of files is ours: it does not run a file but waits for a worker that has done so (busted/file.lua),
--- and publishes here what was published there (busted/replay.lua). So the output handler sees the same events in the
--- same order as without us, and what tests have printed stands between them where it belongs.
+-- busted's own runner runs here, with its configuration, file loaders, filters and output handlers. Only the executor
+-- of files is replaced: instead of running a file it waits for a worker that has done so (busted/file.lua), and
+-- publishes the events that were published there (busted/replay.lua). So the output handler sees the same events in
+-- the same order as without workers, and what tests have printed appears between them where it belongs.
 --
--- Each worker runs one file, or several that are short by the times of the last run, and is then replaced. The longest
--- go first.
+-- A worker runs one file, or several that were short in the last run, and is then replaced. The longest files go
+-- first.
 local host = require "tine.cli.host"
 local open_files = require "tine.cli.open_files"
 local replay = require "tine.cli.busted.replay"
@@ -26,7 +26,7 @@ usage: tine busted [-j N] [--split] [options of busted] [paths]
 
 ]]
 
-local AHEAD <const> = 4 -- tasks for each worker: these have files open
+local AHEAD <const> = 4 -- tasks at a time for each worker; each has files open
 
 -- --- the command line ----------------------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ end
 local HELP <const> = { ["--help"] = true, ["-h"] = true }
 local ALONE <const> = { ["--version"] = true, ["--list"] = true, ["-l"] = true, ["--coverage"] = true, ["-c"] = true }
 
--- Our options, and the rest for busted; options.alone: no workers will be needed, as far as can be seen here.
+-- Separates our options from those for busted. options.alone: as far as can be seen here, no workers are needed.
 local function parse(...)
   local args, rest, options = { ... }, {}, {}
   local i = 1
@@ -65,25 +65,25 @@ local function parse(...)
   return options, rest
 end
 
--- Our options and busted's, which it tells as an error. It does not return.
+-- Prints our options and busted's, which busted raises as an error. Does not return.
 local function print_help(text)
   trouble.print(USAGE, (text:gsub("^busted: error: ", ""):gsub("; re%-run with %-%-help for usage%.%s*$", "\n")))
   os.exit(0, true)
 end
 
--- --- what the workers need -----------------------------------------------------------------------------------
+-- --- the workers ----------------------------------------------------------------------------------------------
 
 local PARAMETERS <const> = { "TableFormatLevel", "TableFormatShowRecursion", "TableErrorHighlightCharacter",
                              "TableErrorHighlightColor" }
 
--- How assertions write their messages: output handlers set that.
+-- How assertions write their messages, as the output handler has set it.
 local function parameters()
   local list = {}
   for _, name in ipairs(PARAMETERS) do list[name] = require "luassert":get_parameter(name) end
   return list
 end
 
-local EVENTS <const> = 1 << 20 -- tests do not wait until others are printed
+local EVENTS <const> = 1 << 20 -- so many that tests never wait for a reader of events
 
 local Suite = {}
 Suite.__index = Suite
@@ -100,9 +100,9 @@ function Suite:new_pool()
   }
 end
 
--- --- starting files --------------------------------------------------------------------------------------------
+-- --- starting files -------------------------------------------------------------------------------------------
 
--- A task for these files, or for a part of one, when its turn has come.
+-- Queues a task for these files, or for a part of one file.
 function Suite:plan(files, part, parts, deal)
   local task = { files = files, left = #files, part = part, parts = parts, deal = deal }
   table.insert(self.queue, task)
@@ -147,21 +147,21 @@ function Suite:wait_for(task)
   end
 end
 
--- Into how many parts a file is cut: not when its tests have an order of their own, and not a short one.
+-- The number of parts to split a file into: 1 for a short file, or if its tests have an order of their own.
 function Suite:parts_of(file)
   if not self.options.split or self.busted.randomize or self.busted.sort then return 1 end
   local seconds = self.times[file.name]
   return (not seconds or seconds > self.share / 2) and self.options.workers or 1
 end
 
--- All files, the longest first; those that were never run before the others.
+-- Starts all files, the longest first, but before them those that were never run.
 function Suite:start(files)
   local total = 0
   for _, file in ipairs(files) do total = total + (self.times[file.name] or 0) end
   self.share = total / self.options.workers
   self.pool = self.pool or self:new_pool()
   self.tasks, self.queue, self.submitted, self.running, self.parameters = {}, {}, 0, 0, parameters()
-  for _, file in ipairs(files) do self.tasks[file] = {} end -- its parts, and which one of their files it is
+  for _, file in ipairs(files) do self.tasks[file] = {} end -- by part; and `place`, the file's index in its task
   for _, batch in ipairs(times_of.batches(self.times, files, self.share)) do
     local parts = #batch == 1 and self:parts_of(batch[1]) or 1
     local deal = times_of.deal(self.times, batch[1].name, parts)
@@ -172,7 +172,7 @@ end
 
 -- --- running a file ------------------------------------------------------------------------------------------------
 
--- A task with several files did not come to its end: each has one of its own, to find the file that did it.
+-- A task with several files did not end well: runs each file in a task of its own, to find the guilty one.
 function Suite:take_apart(task)
   for _, file in ipairs(task.files) do
     self.tasks[file] = {}
@@ -183,7 +183,7 @@ function Suite:take_apart(task)
   self:submit_some()
 end
 
--- Waits for the parts of the file; gives them.
+-- Waits for the parts of the file and returns them.
 function Suite:collect(file)
   local parts, sum, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
@@ -223,7 +223,7 @@ function Suite:run_file(file)
   end
 end
 
--- busted's own program, which it starts by another Lua with --lua; a script, not a wrapper of one.
+-- The program of busted, which busted needs to start itself under another Lua (--lua); a script, not a shell wrapper.
 local function program_of_busted()
   for folder in (os.getenv "PATH" or ""):gmatch "[^:]+" do
     local name = folder .. "/busted"
@@ -233,22 +233,22 @@ local function program_of_busted()
   return "busted"
 end
 
--- --- all of it ------------------------------------------------------------------------------------------------------
+-- --- the whole ----------------------------------------------------------------------------------------------------
 
--- Counts tests: a run without any is a failure.
+-- Counts tests, because a run without any is a failure.
 local function watch(self)
   self.tests = 0
   self.busted.subscribe({ "test", "end" }, function()
     self.tests = self.tests + 1
     return nil, true
   end, { priority = 1 })
-  self.busted.subscribe({ "suite", "start" }, function() -- of each of --repeat
+  self.busted.subscribe({ "suite", "start" }, function() -- of each round of --repeat
     self.tasks = nil
     return nil, true
   end, { priority = 1 })
 end
 
--- What is told there for one process only: names of tests, coverage.
+-- What busted does in one process only: names of tests, coverage.
 local function is_serial(args) return args.list or args.coverage end
 
 local function take_over(self)
@@ -286,11 +286,11 @@ local function run(...)
   rest[0], rest[-1] = program_of_busted(), assert(host.program())
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
-  if not options.alone then self.pool = self:new_pool() end -- which loads busted while that is done here
+  if not options.alone then self.pool = self:new_pool() end -- loads busted meanwhile
   prepare_modules(self)
   trouble.watch_exit "busted"
   local code = runner.run()
-  self.queue = {} -- of which nothing is to start any more
+  self.queue = {} -- nothing more is to start
   if self.failure then self.pool:kill_workers() end
   if self.pool then self.pool:shutdown { cancel_futures = true } end
   if self.failure then error(self.failure, 0) end
@@ -303,7 +303,7 @@ local function run(...)
   return code
 end
 
--- The program: gives its exit code.
+-- The program; returns its exit code.
 function M.main(...) return trouble.protect("busted", run, ...) end
 
 return M

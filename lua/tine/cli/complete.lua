@@ -1,14 +1,14 @@
--- tine __complete COMMAND: the options of a command, one a line, for the shells' completion (completion/).
+-- tine __complete COMMAND: prints the options of a command, one a line, for shell completion (completion/).
 --
--- busted and luacheck are programs of others: theirs are read from their help.
+-- For busted and luacheck, which are not ours, too: the options are read from the help text.
 local host = require "tine.cli.host"
 local quote = require "tine.cli.map.template".quote
 local trouble = require "tine.cli.trouble"
 
 local M = {}
 
--- The options that a help has: what begins a line, "-o LIBRARY, --output=LIBRARY   what it does", up to the
--- explanation; "--[no-]color" is two.
+-- The options in a help text: at the start of a line, "-o LIBRARY, --output=LIBRARY   what it does", up to the
+-- explanation; "--[no-]color" counts as two.
 function M.options(help)
   local list = {}
   for names in help:gmatch "%f[^\n\0] +(%-[^\n]*)" do

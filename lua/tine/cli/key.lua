@@ -1,4 +1,4 @@
--- tine key: a new key for pools whose workers are on other machines.
+-- tine key: makes a key for pools with workers on other machines.
 local host = require "tine.cli.host"
 local trouble = require "tine.cli.trouble"
 

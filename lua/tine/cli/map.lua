@@ -1,6 +1,6 @@
 -- tine map: applies a function, or a command, to each line of its input in parallel.
 --
--- Here the command line is read. map/run.lua has the loop, map/work.lua and map/command.lua what workers do.
+-- This file reads the command line. map/run.lua has the loop; map/work.lua and map/command.lua run in workers.
 local columns_of = require "tine.cli.map.columns"
 local inputs = require "tine.cli.map.input"
 local open_files = require "tine.cli.open_files"
@@ -86,20 +86,20 @@ local function pattern(text)
   return p
 end
 
--- 0 is none, as for timeout(1) and GNU parallel.
+-- 0 means no limit, as for timeout(1) and GNU parallel.
 local function limit(text)
   local n, expected = options_of.seconds(text)
   if n == 0 then n = math.huge end
   return n, expected
 end
 
--- GNU parallel makes tables of results of such names.
+-- For such names GNU parallel would write tables of results.
 local function folder(text)
   if not text:lower():find "%.[ct]sv$" and not text:lower():find "%.json$" then return text end
   return nil, ("a folder (one with such a name ends in '/'; --joblog FILE writes a table)")
 end
 
--- An integer, or one made of the text.
+-- An integer, or a text, which is hashed.
 local function seed(text)
   local n = math.tointeger(tonumber(text))
   if n then return n end
@@ -141,9 +141,9 @@ local OPTIONS <const> = others.add {
 
 local BLOCK <const> = 1 << 20
 
--- Whether an operand was meant as an option: it is called as one, and no file is.
+-- Was an operand meant as an option? It has an option's name, and no file has that name.
 local function is_option(word)
-  if not word:find "^%-" then return false end -- not to be opened here: it may be a pipe
+  if not word:find "^%-" then return false end -- not opened, because it may be a pipe
   local file <close> = io.open(word)
   local name = word:match "^%-%-[^=]+" or word
   for _, option in ipairs(file and {} or OPTIONS) do
@@ -153,7 +153,7 @@ local function is_option(word)
   end
 end
 
--- What does not go together.
+-- Refuses options that cannot be combined.
 local function check(o)
   local function usage(text) give_up("%s\n%s", text, USAGE) end
   if o.resume and not o.joblog then usage("--resume needs --joblog") end
@@ -166,10 +166,10 @@ local function check(o)
   if o.command and (o.lines or 1) > 1 then usage("-n is for FUNCTION: a command is run for each line") end
 end
 
--- Where the arguments begin.
+-- Do arguments begin at this word?
 local function is_separator(word) return word and word:find "^:::%+?$" end
 
--- What names files of arguments in GNU parallel.
+-- Refuses GNU parallel's syntax for files of arguments.
 local function refuse_argument_files(args)
   for _, word in ipairs(args) do
     if word:find "^::::%+?$" then
@@ -178,7 +178,7 @@ local function refuse_argument_files(args)
   end
 end
 
--- Options and operands: { FUNCTION (without -x), file..., arguments = { ":::", ... } or nil }
+-- Reads options and operands: { FUNCTION (without -x), file..., arguments = { ":::", ... } or nil }
 local function parse(...)
   local args, o = { ... }, { ordered = true }
   local i = options_of.parse(OPTIONS, args, o, USAGE)
@@ -211,16 +211,16 @@ local function read_file(name)
   if not file then give_up("cannot read %s", err) end
   local text, why = file:read "a"
   if not text then give_up("cannot read %s: %s", name, why) end
-  return (text:gsub("^#[^\n]*", "")) -- a first line for the shell
+  return (text:gsub("^#[^\n]*", "")) -- without a first line for the shell
 end
 
--- A name that stands for nothing would print nothing, of all lines.
+-- Is the text the name of an undefined variable? That would print nothing for every line.
 local function is_no_value(text, columns)
   local is_name = text:find "^[%a_][%w_]*$" and load("local " .. text) -- no keyword
   return is_name and not text:find "^_n?%d*$" and columns[text] == nil and _G[text] == nil
 end
 
--- What is wrong with FUNCTION is found here, before any worker starts. It may have been meant as a command.
+-- Compiles FUNCTION, to find errors before any worker starts. It may have been meant as a command.
 local function add_function(job, text)
   job.text, job.file = text, text:match "^@(.*)"
   local fn, wrong
@@ -235,7 +235,7 @@ local function add_function(job, text)
   if not fn then give_up("%s", wrong) end
 end
 
--- Columns by name, from the first line, or from the first argument of each list.
+-- Names of columns, from the first line, or from the first argument of each list.
 local function read_header(input, o)
   local split = columns_of.splitter(o)
   local text = o.arguments and table.concat(input.header, "\0") .. "\0" or input:read_header() or ""
@@ -265,7 +265,8 @@ local function new_job(o, input)
 end
 
 local function run(o)
-  if o.csv then o.colsep = o.colsep and o.colsep:gsub("%%(%p)", "%1") or "," end -- it is text there, no pattern
+  -- --csv has a text as separator, no pattern.
+  if o.csv then o.colsep = o.colsep and o.colsep:gsub("%%(%p)", "%1") or "," end
   local how = { separator = o.separator or "\n", columns = o.csv and o.colsep, header = o.header, pipe = o.pipe }
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)

@@ -1,7 +1,7 @@
--- How many files the program may have open (ulimit -n), and so how many workers, and outputs in files.
+-- How many files the program may have open (ulimit -n), and so how many workers, and output files.
 local M = {}
 
-local OTHERS <const> = 32 -- the pool's, the input, the joblog
+local OTHERS <const> = 32 -- for the pool, the input, the joblog
 local HELD <const> = 256  -- outputs that wait for their place
 
 local function allowed()
@@ -9,19 +9,20 @@ local function allowed()
   return file and tonumber(file:read "a":match "\nMax open files +(%d+)") or math.huge
 end
 
--- Outputs that may wait in files: as many, or a quarter of all.
+-- How many outputs may wait in files: HELD, but at most a quarter of all files.
 function M.held() return math.min(HELD, allowed() // 4) end
 
--- At most so many workers: for each there is a file here, and with `outputs` two more that its task writes into.
+-- The maximum number of workers: each needs one file here, and with `outputs` two more for its task's output.
 local function most_workers(outputs)
   local free = allowed() - OTHERS
   return math.max(outputs and (free - M.held()) // 3 or free, 1)
 end
 
--- At most so many tasks that write into two files each may be under way for so many workers; 1 or more.
+-- The maximum number of tasks in flight that write into two files each; at least 1.
 function M.tasks(workers) return math.max((allowed() - OTHERS - M.held() - workers) // 2, 1) end
 
--- The number of workers: `asked` (by -j), else as many as there are processors; nil and a message when it cannot be.
+-- The number of workers: `asked` (by -j), else the number of processors; nil and a message if there cannot be so
+-- many.
 function M.choose(asked, outputs)
   local most = most_workers(outputs)
   if not asked then return math.min(require "tine".cpu_count(), most) end

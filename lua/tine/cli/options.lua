@@ -1,10 +1,10 @@
--- Options of a command line, from a table that says what there is.
+-- Parses command lines by a table of options:
 --
 --   { "-j", "--jobs", value = "N", key = "workers", read = function(text) ... end }
 --
--- Several names are the same option; `value` names what follows it (none: a flag, whose value is true);
--- `read` turns the text into a value, or gives nil and what was expected. The first operand ends the options.
--- One with a `hint` is another program's, and told with what stands for it here.
+-- All names mean the same option. `value` names its value in messages (none: a flag, whose value is true). `read`
+-- converts the text, or returns nil and what was expected. The first operand ends the options. An option with a
+-- `hint` belongs to another program; it is refused with the hint at what to use instead.
 local trouble = require "tine.cli.trouble"
 
 local M = {}
@@ -17,7 +17,7 @@ local function by_name(options)
   return names
 end
 
--- Name, value (nil: not in this word) of a word that begins with "-".
+-- Splits a word that begins with "-" into name and value (nil: not in this word).
 local function split(word, names)
   if names[word] then return word end
   if word:sub(1, 2) == "--" then return word:match "^(.-)=(.*)$" end
@@ -43,7 +43,7 @@ local function set(result, option, name, text, usage)
   result[option.key] = value
 end
 
--- Reads args into `result` by the keys of the options; gives the index of the first operand.
+-- Parses args into `result`, by the keys of the options. Returns the index of the first operand.
 function M.parse(options, args, result, usage)
   local names, i = by_name(options), 1
   while args[i] and args[i]:find "^%-." and not names[args[i]] or names[args[i]] do
@@ -62,7 +62,7 @@ function M.parse(options, args, result, usage)
   return i
 end
 
--- The same for a command whose options may stand behind its operands, too; gives the list of these.
+-- The same for a command that accepts options after operands, too. Returns the list of operands.
 function M.parse_all(options, args, result, usage)
   local operands, at = {}, 1
   while at <= #args do
@@ -85,9 +85,9 @@ function M.seconds(text)
   return nil, "a number of seconds"
 end
 
-local MOST_WORKERS <const> = 4095 -- of a pool
+local MOST_WORKERS <const> = 4095 -- limit of a pool
 
--- N, +N and -N (more and fewer than processors), P% (of them).
+-- N, +N and -N (relative to the number of processors), P% (of it).
 function M.jobs(text)
   local processors = require "tine".cpu_count()
   local sign, digits, percent = text:match "^([+-]?)(%d+)(%%?)$"
@@ -104,7 +104,7 @@ end
 local SUFFIXES <const> = { k = 1000, K = 1024, m = 1000 ^ 2, M = 1024 ^ 2, g = 1000 ^ 3, G = 1024 ^ 3,
                            t = 1000 ^ 4, T = 1024 ^ 4 }
 
--- A number of bytes, with a suffix as GNU parallel's: k is 1000, K is 1024, and so on.
+-- A number of bytes, with GNU parallel's suffixes: k is 1000, K is 1024, and so on.
 function M.size(text)
   local digits, suffix = text:match "^(%d+%.?%d*)(%a?)$"
   local factor = suffix == "" and 1 or SUFFIXES[suffix]

@@ -1,6 +1,6 @@
--- tine report: a trace as a page for a browser.
+-- tine report: makes an HTML page of a trace.
 --
--- report/trace.lua reads the trace, report/page.lua makes the page of it.
+-- report/trace.lua reads the trace, report/page.lua makes the page.
 local options_of = require "tine.cli.options"
 local trouble = require "tine.cli.trouble"
 local give_up = trouble.give_up
@@ -61,7 +61,8 @@ local function write(name, text)
     ok, err = file:flush()
   end
   if ok then return end
-  local rest = file and name and io.open(name, "wb") -- half a page is none; what is no file is left alone
+  -- Do not leave half a page; does nothing if it is no regular file.
+  local rest = file and name and io.open(name, "wb")
   if rest then rest:close() end
   give_up("cannot write %s: %s", name or "the page", (tostring(err):gsub("^.-: ", "", 1)))
 end

@@ -1,4 +1,4 @@
--- tine serve: a pool of this machine behind job servers, for programs on others.
+-- tine serve: a pool of this machine behind job servers, for programs on other machines.
 local host = require "tine.cli.host"
 local open_files = require "tine.cli.open_files"
 local options = require "tine.cli.options"
@@ -84,7 +84,7 @@ local function initializer_of(path)
   return fn
 end
 
--- What ends well.
+-- Reasons to end that are no failure.
 local GOOD <const> = { asked = true, idle = true }
 
 local WORDS <const> = {

@@ -1,6 +1,6 @@
--- tine top: what the pools of running programs do, seen from outside.
+-- tine top: shows what the pools of running programs are doing, from outside.
 --
--- Here are the command line, and what is asked of the pools; top/text.lua has what is shown, top/screen.lua the
+-- This file has the command line and the requests to pools; top/text.lua formats the answers, top/screen.lua has the
 -- terminal.
 local host = require "tine.cli.host"
 local json = require "tine.cli.top.json"
@@ -51,7 +51,8 @@ local OPTIONS <const> = {
 
 -- --- finding pools ---------------------------------------------------------------------------------------------
 
--- Names of sockets that pools may listen at. Anybody may take such a name: `look` asks the kernel who it was.
+-- Names of sockets on which pools may be listening. Anybody may use such a name; `look` asks the kernel for the
+-- owner.
 local function sockets()
   local list, seen = {}, {}
   local file = io.open "/proc/net/unix"
@@ -68,7 +69,7 @@ local function sockets()
   return list
 end
 
--- Whose process it is; nil: there is none.
+-- The user id of a process; nil: there is no such process.
 local function owner(pid)
   local file = io.open(("/proc/%d/status"):format(pid))
   if not file then return nil end
@@ -84,13 +85,13 @@ local function command_of(pid)
   return (text:gsub("%z+$", ""):gsub("%z", " "))
 end
 
--- A program that SIGSTOP has stopped takes the question, and does not answer.
+-- A program that was stopped by SIGSTOP accepts the request and does not answer.
 local function is_stopped(pid)
   local file <close> = io.open(("/proc/%d/status"):format(pid))
   return file ~= nil and file:read "a":find "\nState:%s+[Tt]" ~= nil
 end
 
--- What each says of itself (or of the place of `task`), of the program `pid` if that is given.
+-- Asks all pools, or those of program `pid`, for their state, or for the place of `task`.
 local function ask(pid, task)
   local answers = {}
   for _, name in ipairs(sockets()) do
@@ -105,7 +106,7 @@ local function ask(pid, task)
   return answers
 end
 
--- Why there is nothing to see, and the exit code.
+-- Why there is nothing to show, and the exit code.
 local function explain(pid)
   if not pid then return "no pool of this user is running", 1 end
   local uid = owner(pid)
@@ -123,7 +124,7 @@ local function nothing(pid)
   return code
 end
 
--- --- showing ---------------------------------------------------------------------------------------------------
+-- --- output ------------------------------------------------------------------------------------------------------
 
 local function by_pid(a, b)
   if a.pid ~= b.pid then return a.pid < b.pid end
@@ -141,7 +142,7 @@ local function look(pid)
   return pools
 end
 
--- Of the places that pools tell, the best: a task that runs. "gone": it is nowhere.
+-- The best answer of the pools: one whose worker runs the task. "gone": none does.
 local function place_of(pid, task)
   local best
   for _, answer in ipairs(ask(pid, task)) do

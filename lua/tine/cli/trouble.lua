@@ -1,22 +1,22 @@
--- How the commands of the program tell what is wrong.
+-- Reporting errors of the program's commands.
 local host = require "tine.cli.host"
 
 local M = {}
 
 M.TROUBLE = 2 -- exit code: wrong usage, a file that cannot be read, output that cannot be written
-M.FAILED = 1  -- exit code: something that was to be run has failed
+M.FAILED = 1  -- exit code: something that was run has failed
 
--- Trouble that ends the program: raised as a table, so that it is told from errors of Lua.
+-- Ends the program with a message. Raised as a table, to be distinguished from Lua errors.
 function M.give_up(format, ...)
   error({ trouble = format:format(...) })
 end
 
--- As give_up, of what was to be run, which has failed.
+-- Like give_up, for a failure of something that was run.
 function M.fail(format, ...)
   error({ trouble = format:format(...), code = M.FAILED })
 end
 
--- The reason at the bottom of an error: of an initializer that raised, what it raised.
+-- The innermost cause of an error: for a failed initializer, the error that it raised.
 function M.root_cause(err)
   while type(err) == "table" and err.cause ~= nil do err = err.cause end
   return tostring(err)
@@ -27,14 +27,14 @@ function M.complain(command, text)
   io.stderr:write("tine ", command, ": ", text, "\n")
 end
 
--- Prints all that a program has to say.
+-- Prints, and checks that all output was written.
 function M.print(...)
   local ok, why = io.stdout:write(...)
   if ok then why = host.output_error() end
   if why then M.give_up("write error: %s", why) end
 end
 
--- Calls fn(...), which gives an exit code; trouble is told, and gives its own. So does what could not be printed.
+-- Calls fn(...), which returns an exit code. Reports errors, also of output, and returns their exit code.
 function M.protect(command, fn, ...)
   local ok, code = pcall(function(...)
     local code = fn(...)
@@ -54,7 +54,7 @@ function M.protect(command, fn, ...)
   return M.TROUBLE
 end
 
--- For programs of others, which end it by os.exit without a look whether what they have printed could be written.
+-- For programs that end by os.exit without checking whether their output was written.
 function M.watch_exit(command)
   local exit = os.exit
   function os.exit(code, close) -- luacheck: globals os.exit
@@ -62,8 +62,8 @@ function M.watch_exit(command)
   end
 end
 
--- The program of a command, which gives its exit code. `parse` makes options of its arguments, `run` does what they
--- say; with the option `help` that text is printed instead.
+-- The main function of a command, which returns its exit code. `parse` turns arguments into options, `run` executes
+-- them; with the option `help` the help text is printed instead.
 function M.program(command, help, parse, run)
   return function(...)
     return M.protect(command, function(...)

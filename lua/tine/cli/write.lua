@@ -1,5 +1,5 @@
--- Writes all of a text: one write takes less of it when a signal comes. What cannot be written ends the program;
--- `what` says in front of the reason what that was.
+-- Writes the whole text: a single write may write less when a signal comes. An error ends the program, with `what` in
+-- front of the reason.
 local host = require "tine.cli.host"
 local give_up = require "tine.cli.trouble".give_up
 

@@ -1,10 +1,9 @@
--- tine busted, in the worker: runs spec files with busted's own runner, and records what it publishes.
+-- tine busted, in the worker: runs spec files with busted's own runner and records the events that it publishes.
 --
--- The runner is started with the arguments of the command line, so that configuration, helpers, paths and filters
--- are read as always; only what it loads (these files), where it prints (nowhere) and how it ends are ours, through
--- the modules that it requires for them. What the tests write goes into files of the program, and each event has the
--- places in them, so that the program can print it where it belongs. Events go there as they come: what was done before
--- a crash is not lost with it.
+-- The runner gets the arguments of the command line, so configuration, helpers, paths and filters are read as always.
+-- Only what it loads (these files), where it prints (nowhere) and how it ends are changed, by replacing modules that
+-- it requires. What tests print goes into files of the program; each event carries the positions in them, so that the
+-- program can print the output where it belongs. Events are sent as they come, so they survive a crash.
 local host = require "tine.cli.host"
 local runner = require "tine.cli.busted.runner"
 
@@ -12,7 +11,7 @@ local M = {}
 
 -- --- recording --------------------------------------------------------------------------------------------
 
--- A copy of what can travel: no functions, and tables to some depth.
+-- A copy of what can be sent: no functions, and tables to a limited depth.
 local function plain(value, depth)
   local kind = type(value)
   if kind == "string" or kind == "number" or kind == "boolean" then return value end
@@ -27,7 +26,7 @@ end
 local DEPTH <const> = 6
 local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
 
--- An element as the program needs it: whole the first time, afterwards what may have changed.
+-- An element as the program needs it: everything the first time, later only what may have changed.
 local function describe_element(record, element)
   local id = record.ids[element]
   local copy = {}
@@ -41,12 +40,12 @@ local function describe_element(record, element)
   return copy
 end
 
--- The place of an event in the file: the number of the unit (see below) that it belongs to, or before and behind all.
+-- The position of an event in the file: the number of its unit (see below), or before or behind all units.
 local OWN_BEGIN <const>, OWN_END <const> = 0, math.maxinteger
 
 function M.is_own(event) return event.top == OWN_BEGIN or event.top == OWN_END end
 
--- Of the end of what has begun with this event.
+-- The position of the end of what began with this event.
 function M.top_of_end(event) return event.top == OWN_BEGIN and OWN_END or event.top end
 
 local function add(record, channel, element, parent, ...)
@@ -64,7 +63,7 @@ end
 
 local PRIORITY <const> = { priority = 1 }
 
--- The number and the time of each file.
+-- Records the number and the duration of each file.
 local function watch_files(record)
   local started
   record.busted.subscribe({ "file", "start" }, function()
@@ -82,7 +81,7 @@ local function subscribe(record)
   local busted = record.busted
   local function forward(channel)
     busted.subscribe(channel, function(element, parent, ...)
-      -- a test that a filter cancels is not told of, as in outputHandlers/base.lua
+      -- a test that is cancelled by a filter is not reported, as in outputHandlers/base.lua
       local name = channel[2] and channel or { channel[1], element.descriptor }
       add(record, name, element, parent, ...)
       return nil, true
@@ -97,25 +96,26 @@ end
 
 -- --- parts of a file (--split) ----------------------------------------------------------------------------
 
--- What is dealt out to the parts are the children of one block: of the file, or, where all of that is in a single
--- `describe`, of that one, and so on. Those blocks are in each part; what they publish themselves is taken from one.
+-- The units that are distributed over the parts are the children of one block: of the file; or if the file has only a
+-- single `describe`, of that; and so on. The blocks around them are in every part; their own events are taken from
+-- one part.
 local UNITS <const> = { describe = true, it = true, pending = true }
 
--- `dealt`: the block whose children are dealt out, the numbers of those that are in this part (`kept`), and how many
--- there are (`n`).
+-- `dealt`: the block whose children are distributed, the numbers of those in this part (`kept`), and their number
+-- (`n`).
 local function deal_out(record, dealt, block)
   dealt.block, dealt.kept, dealt.n = block, {}, 0
   record.shared[block] = true
 end
 
--- Which units busted is to know of.
+-- Hides units of other parts from busted.
 local function choose_units(record, job, dealt)
   local busted = record.busted
   local context = busted.context
 
   local function is_mine(number) return (job.deal[number] or (number - 1) % job.parts + 1) == job.part end
 
-  -- A first `describe` was kept for it might have been the only one.
+  -- A first `describe` was kept because it might have been the only one; drops it.
   local function drop_first()
     local children = context.children(dealt.block)
     for i, child in ipairs(children) do
@@ -141,7 +141,7 @@ local function choose_units(record, job, dealt)
   end
 end
 
--- How long each takes is noted by its number; and where a single `describe` begins, its children are dealt out.
+-- Records the duration of each unit by its number. When a single `describe` begins, its children become the units.
 local function time_units(record, dealt)
   local busted = record.busted
 
@@ -186,7 +186,7 @@ end
 
 -- --- the task -----------------------------------------------------------------------------------------------
 
--- busted's output handlers, of which there is none here: events are recorded.
+-- Replaces busted's output handlers: events are recorded instead.
 local function record_events(record, job)
   runner.wrap("busted.modules.output_handler_loader", function()
     return function()
@@ -194,7 +194,7 @@ local function record_events(record, job)
         require "busted.languages.en"
         if options.language ~= "en" then require("busted.languages." .. options.language) end
         for name, value in pairs(job.parameters) do require "luassert":set_parameter(name, value) end
-        subscribe(record) -- last of all: what has priority 1 comes before what had it earlier
+        subscribe(record) -- last, since a later subscriber with priority 1 comes before earlier ones
         if job.parts > 1 then deal(record, job) end
         watch_files(record)
       end
@@ -202,7 +202,7 @@ local function record_events(record, job)
   end)
 end
 
--- It loads the files of the job, and runs them once, in the order of the program's seed.
+-- Makes busted load the files of the job and run them once, in the order of the program's seed.
 local function choose_files(job)
   runner.on_arguments(function(args)
     if args then args["repeat"] = 1 end
@@ -225,7 +225,7 @@ local function choose_files(job)
   end)
 end
 
--- Standard output and error into the program's files.
+-- Redirects stdout and stderr into the program's files.
 local function redirect(job)
   io.stdout:setvbuf "line"
   for to, path in pairs { [1] = job.out, [2] = job.err } do
@@ -235,8 +235,8 @@ local function redirect(job)
   end
 end
 
--- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }; emits the number
--- of the file and each event, and gives the seconds of each file, and of units.
+-- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }. Emits the
+-- number of the file with each event; returns the seconds of each file, and of units.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg

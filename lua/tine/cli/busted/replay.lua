@@ -1,8 +1,8 @@
--- tine busted: publishes here what was published where a file's tests ran (busted/file.lua), in their order, and
--- prints between what they have written.
+-- tine busted: publishes the events that a worker has recorded for a file (busted/file.lua), in order, and prints
+-- what the tests have written between them.
 --
--- A part of the file is a task: { events= (for each of its files), out=, err= (busted/stream.lua), died= (a message
--- when its process has) }. What such a process had begun and not ended is ended here: the innermost by an error, so
+-- A part of the file is a task: { events= (for each of its files), out=, err= (busted/stream.lua), died= (a message,
+-- if its process has died) }. Elements that such a process had begun are ended here, the innermost with an error, so
 -- that nothing that was done before is lost.
 local worker = require "tine.cli.busted.file"
 
@@ -16,7 +16,7 @@ end
 
 -- --- a process that has died ----------------------------------------------------------------------------------
 
--- The events of what has begun and has not ended.
+-- The events of elements that have begun and have not ended.
 local function unfinished(events)
   local open = {}
   for _, event in ipairs(events) do
@@ -30,7 +30,7 @@ local function unfinished(events)
   return open
 end
 
--- Where it was: names, and the place of the innermost.
+-- What was running: names, and the position of the innermost element.
 local function during(open)
   local names = {}
   for _, event in ipairs(open) do
@@ -42,16 +42,16 @@ local function during(open)
   return "\nwhile it was running: " .. table.concat(names, " ") .. place
 end
 
--- Output handlers want a place.
+-- Output handlers need a position.
 local function top_of_file(file)
   return { short_src = file.name, source = "@" .. file.name, traceback = "", currentline = 1 }
 end
 
--- The error of the innermost (of the file where all had ended), and how all of them end.
+-- Adds the error of the innermost element (of the file if none was open), and the ends of all open elements.
 local function end_at_death(events, message, file)
   local open = unfinished(events)
   local last = open[#open] or events[1]
-  local behind = events[#events].top ~= last.top -- what is dealt out in it
+  local behind = events[#events].top ~= last.top -- its children are distributed over parts
   local trace = last[2].trace or top_of_file(file)
   events[#events + 1] = { { "error", last[2].descriptor }, { id = last[2].id }, parent = last.parent, seed = last.seed,
                           top = behind and worker.top_of_end(last) or last.top, always = true,
@@ -69,7 +69,7 @@ end
 
 -- --- events ------------------------------------------------------------------------------------------------------
 
--- The element here that stands for the one there.
+-- The element here that stands for one of the worker.
 function Replay:element_of(task, copy)
   local element = task.elements[copy.id]
   if not element then
@@ -83,7 +83,7 @@ function Replay:element_of(task, copy)
   return element
 end
 
--- Publish an event as busted.safe_publish would, in the context of its element.
+-- Publishes an event as busted.safe_publish would, in the context of its element.
 function Replay:publish(task, event)
   local busted = self.busted
   local channel, copy = event[1], event[2]
@@ -92,7 +92,7 @@ function Replay:publish(task, event)
   task.elements[copy.id] = element
   element = self:element_of(task, copy)
   local parent = event.parent and task.elements[event.parent]
-  if element == self.file then parent = busted.context.parent(element) end -- the suite, which is told of nowhere
+  if element == self.file then parent = busted.context.parent(element) end -- the suite, which has no events
   if parent and event.seed then parent.randomseed = event.seed end
   local what = channel[2]
   local block = channel[1] == "file" or channel[1] == "describe"
@@ -104,7 +104,7 @@ function Replay:publish(task, event)
   if block and what == "end" then busted.context.pop() end
 end
 
--- The events of all parts, in the order of the file's blocks; what is in each part is taken from the first.
+-- The events of all parts, in the order of the file's units; those of common blocks are taken from the first part.
 local function merged(parts)
   local list = {}
   for p, task in ipairs(parts) do
@@ -122,8 +122,8 @@ local function merged(parts)
   return list
 end
 
--- Each part knows the blocks that are in all of them under ids of its own. What was written before they began (by a
--- helper, by -e), was written here, too.
+-- Blocks that are in every part have different ids in each: lets them share one element. What was written before them
+-- (by a helper, by -e) was written by this process, too, and is skipped.
 local function share_blocks(parts, file)
   local blocks = { file }
   for _, task in ipairs(parts) do
@@ -146,14 +146,14 @@ local function share_blocks(parts, file)
   end
 end
 
--- It died before the file began.
+-- The process died before the file began.
 function Replay:died_at_once(task)
   print_all(task)
   self.file.descriptor = "file"
   self.busted.publish({ "error", "file" }, self.file, nil, task.died, top_of_file(self.file))
 end
 
--- parts: tasks, and place=, which of their files it is
+-- parts: tasks; parts.place: the index of this file in them
 return function(busted, file, parts)
   local self = setmetatable({ busted = busted, file = file }, Replay)
   for _, task in ipairs(parts) do

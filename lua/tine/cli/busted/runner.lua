@@ -1,22 +1,23 @@
--- tine busted: busted's own runner, with some of the modules that it requires changed for it; here, and in workers.
+-- tine busted: busted's own runner, with some of the modules that it requires replaced. For the program and for
+-- workers.
 local M = {}
 
--- --- what is changed for it ---------------------------------------------------------------------------------
+-- --- replacing modules -----------------------------------------------------------------------------------------
 
-local originals = {} -- by name, of modules that are changed
+local originals = {} -- by name: modules that were replaced
 
--- Has `require(name)` give what change(original) makes of it, for the runner.
+-- Makes `require(name)` return change(original), for the runner.
 function M.wrap(name, change)
   originals[name] = require(name)
   package.loaded[name] = change(originals[name])
 end
 
--- From now on `require` gives what is really there: the tests may be those of busted.
+-- Undoes all replacements: the tests may be those of busted itself.
 function M.unwrap()
   for name, original in pairs(originals) do package.loaded[name] = original end
 end
 
--- Calls take(busted) with what busted.core makes.
+-- Calls take(busted) with the object that busted.core makes.
 function M.on_core(take)
   M.wrap("busted.core", function(core)
     return function(...)
@@ -27,7 +28,7 @@ function M.on_core(take)
   end)
 end
 
--- Calls see(args, err) with what the command line says.
+-- Calls see(args, err) with the parsed command line.
 function M.on_arguments(see)
   M.wrap("busted.modules.cli", function(cli)
     return function(options)
@@ -45,25 +46,25 @@ end
 
 -- --- running it -----------------------------------------------------------------------------------------------
 
-local ENDED <const> = {} -- raised in place of os.exit
+local ENDED <const> = {} -- raised instead of os.exit
 
-local code -- that it would exit with
+local code -- the exit code
 
--- The runner, which keeps the function that ends the program: it gets one that raises ENDED.
+-- Loads the runner, which keeps the function that ends the program, with one that raises ENDED.
 local function load_runner()
   local compatibility = require "busted.compatibility"
   local exit = compatibility.exit
   function compatibility.exit(n)
-    code = n ~= 0 and 1 or 0 -- as its own does
+    code = n ~= 0 and 1 or 0 -- as busted's own does
     error(ENDED, 0)
   end
   local runner = require "busted.runner"
-  require "busted.modules.cli" -- which keeps it, too
+  require "busted.modules.cli" -- keeps that function, too
   compatibility.exit = exit
   return runner
 end
 
--- Loaded once for all workers.
+-- Modules that are loaded once for all workers.
 local MODULES <const> = {
   "busted.core", "busted", "busted.execute", "busted.block", "busted.context", "busted.environment",
   "busted.status", "busted.options", "busted.utils", "busted.fixtures", "busted.luajit",
@@ -75,14 +76,14 @@ local MODULES <const> = {
 
 function M.load_ahead()
   load_runner()
-  for _, name in ipairs(MODULES) do pcall(require, name) end -- not every busted has all
+  for _, name in ipairs(MODULES) do pcall(require, name) end -- not all exist in every version of busted
 end
 
--- Calls it as the program "busted" does; gives what it would exit with.
+-- Runs busted as its program does; returns the exit code.
 function M.run()
   code = 0
   local runner = load_runner()
-  local call = load("local run, options = ... run(options) return true", "@busted") -- its name in messages
+  local call = load("local run, options = ... run(options) return true", "@busted") -- the name in messages
   local ok, err = pcall(call, runner, { standalone = false })
   if not ok and err ~= ENDED then error(err, 0) end
   return code

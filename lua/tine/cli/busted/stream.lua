@@ -1,7 +1,7 @@
--- tine busted: what the tests of a task write to standard output or error, until it is its turn to be printed.
+-- tine busted: output of a task's tests, until it is printed.
 --
--- It is in a file without a name that the worker writes into, so that nothing is lost when the worker dies; once the
--- task has ended, in memory, unless it is long: a suite may have more files than a process may have open.
+-- The worker writes it into an unnamed file, so that it survives the worker's death. When the task has ended it is
+-- moved to memory unless it is long, because a suite may have more files than a process may have open.
 local host = require "tine.cli.host"
 local give_up = require "tine.cli.trouble".give_up
 
@@ -20,7 +20,7 @@ function M.new(to)
   return setmetatable({ fd = fd, to = to, at = 0 }, Stream)
 end
 
--- A name by which the worker opens the file.
+-- A name by which the worker can open the file.
 function Stream:path() return host.path(self.fd) end
 
 -- The task has ended.
@@ -32,7 +32,7 @@ function Stream:finish()
   end
 end
 
--- Do not print what comes before that byte.
+-- Skips what comes before this byte.
 function Stream:skip(at) self.at = at end
 
 local function piece(self, size)
@@ -40,7 +40,7 @@ local function piece(self, size)
   return assert(host.contents(self.fd, size, self.at))
 end
 
--- Print what is there up to that byte, or all.
+-- Prints what is there up to this byte, or everything.
 function Stream:print(upto)
   while self.at < (upto or math.maxinteger) do
     local text = piece(self, math.min((upto or math.maxinteger) - self.at, PIECE))

@@ -1,5 +1,5 @@
--- How long spec files took last time, for `tine busted`: a file for each folder that it was run in, below the user's
--- cache folder. It only makes runs quicker: whatever goes wrong with it is no trouble.
+-- Durations of spec files in the last run, for `tine busted`: a file for each working directory, in the user's cache
+-- folder. They only make runs faster, so all errors are ignored.
 local host = require "tine.cli.host"
 
 local M = {}
@@ -26,11 +26,11 @@ function M.read()
   return times
 end
 
--- The name of a unit of a file (busted/file.lua) among them.
+-- The key of a unit of a file (busted/file.lua).
 function M.unit(name, n) return name .. "\t" .. n end
 
--- Which part of a file each of its units is to go to, as far as their times are known: the longest first, to the part
--- that has least.
+-- The part for each unit of a file whose duration is known: the longest first, each to the part with the smallest
+-- sum.
 function M.deal(times, name, parts)
   local order, sums, deal = {}, {}, {}
   if parts == 1 then return deal end
@@ -51,10 +51,10 @@ function M.deal(times, name, parts)
   return deal
 end
 
-local SHORTEST <const>, LONGEST <const> = 0.2, 0.5 -- seconds of a batch: to start a worker takes a fraction of it
+local SHORTEST <const>, LONGEST <const> = 0.2, 0.5 -- seconds of a batch: starting a worker takes a fraction of that
 
--- The files in the order in which they are to start: the longest first, before them those whose times are not known;
--- short ones in batches, so that no worker is started for less than it takes itself. share: the seconds of a worker
+-- The files in the order in which to start them: those without known times, then the longest first. Short files are
+-- put into batches, so that no worker is started for less than its start costs. share: the seconds of one worker
 function M.batches(times, files, share)
   local list, batch = {}, nil
   local enough = math.min(math.max(share / 8, math.min(share, SHORTEST)), LONGEST)

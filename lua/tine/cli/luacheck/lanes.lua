@@ -1,22 +1,21 @@
--- As much of the interface of Lanes as `luacheck -j` uses, on a pool of Tine.
+-- The part of the interface of Lanes that `luacheck -j` uses, on a pool of Tine.
 --
--- luacheck.multithreading starts a few lanes that take pairs {key, argument} from a linda and put
--- func(argument) into a table each. Here a lane is a coroutine of this process, a linda a plain queue, and
--- the functions that a lane is given run in the pool: calling one submits it, and the lane goes on when the
--- result is there. So the work is spread call by call, and when a worker dies only its call is lost, and
--- made again. (A library that starts threads of its own often has one narrow place where work is handed over; that
--- is the place to replace.)
+-- luacheck.multithreading starts a few lanes that take pairs {key, argument} from a linda and put func(argument) into
+-- a table. Here a lane is a coroutine of this process, a linda is a plain queue, and the functions that a lane is
+-- given run in the pool: a call submits a task, and the lane goes on when the result is there. So single calls are
+-- distributed, and when a worker dies only its call is repeated. (A library that starts threads itself often has one
+-- narrow place where work is handed over; that is the place to replace.)
 local tine = require "tine"
 
 local lanes = { ABOUT = { version = "tine " .. tine.version } }
 
-local ATTEMPTS = 3 -- of a call whose worker dies
+local ATTEMPTS = 3 -- for a call whose worker dies
 
-local pool -- made when the first call is made: workers load this file too
+local pool -- made by the first call, because workers load this file, too
 
 function lanes.configure() return lanes end
 
--- The pool that runs the calls; a program may make one of its own before.
+-- The pool that runs the calls. A program may make it before, with its own options.
 function lanes.pool(options)
   pool = pool or tine.pool(options or { on_crash = "replace", name = "luacheck" })
   return pool
@@ -62,7 +61,7 @@ end
 
 local running = {} -- lanes that have not ended
 
--- Run one as far as it comes.
+-- Runs a lane until it ends or waits.
 local function step(lane)
   local results = table.pack(coroutine.resume(lane.thread, table.unpack(lane.args, 1, lane.args.n)))
   lane.args = { n = 0 }
@@ -74,7 +73,7 @@ local function step(lane)
   end
 end
 
--- Run all that can go on; then wait until another one can.
+-- Runs all lanes that can go on, then waits until another one can.
 local function step_all()
   local lanes_now, futures = running, {}
   running = {}
@@ -95,7 +94,7 @@ end
 local Lane = {}
 Lane.__index = Lane
 
--- What the lane's function returns; or nil and its error.
+-- Returns what the lane's function returns; or nil and its error.
 function Lane:join()
   while not self.results do
     local waiting = step_all()

@@ -1,9 +1,9 @@
--- The columns of a record: by a separator (--colsep), as RFC 4180 says (--csv), or of arguments (:::).
+-- The columns of a record: split by a separator (--colsep), as in RFC 4180 (--csv), or arguments (:::).
 local M = {}
 
 local find, sub = string.find, string.sub
 
--- What people write in a regular expression, as a pattern of Lua: \t, \s+, \| ...
+-- Escapes of regular expressions as Lua patterns: \t, \s+, \| ...
 local ESCAPES <const> = { t = "\t", n = "\n", r = "\r", ["0"] = "%z", s = "%s", S = "%S", d = "%d", D = "%D",
                           w = "[%w_]", W = "[^%w_]" }
 
@@ -13,7 +13,7 @@ function M.pattern(text)
   end))
 end
 
--- An error when it is no pattern, or finds what is empty.
+-- Returns nil and an error if it is no pattern, or matches the empty string.
 function M.check_pattern(pattern)
   local ok, first, last = pcall(find, "", pattern)
   if not ok then return nil, first end
@@ -23,7 +23,7 @@ end
 
 local function trim(text) return text:match "^%s*(.-)%s*$" end
 
--- Columns are trimmed, as GNU parallel trims them. What is found empty, between characters, separates nothing.
+-- Columns are trimmed, as by GNU parallel. An empty match between characters does not separate.
 local function by_pattern(pattern)
   return function(record)
     local columns, n, start = {}, 0, 1
@@ -39,7 +39,7 @@ local function by_pattern(pattern)
   end
 end
 
--- The field in quotes whose first character is at `start`: its text, and where the quotes end.
+-- The quoted field whose first character is at `start`: its text, and the position behind the closing quote.
 local function quoted(record, start)
   local parts, at = {}, start
   while true do
@@ -70,7 +70,7 @@ local function csv(separator)
   end
 end
 
--- Each argument is a column, or has some.
+-- Each argument is a column, or is split into columns.
 local function arguments(split)
   return function(record)
     local words, columns = {}, {}
@@ -82,8 +82,8 @@ local function arguments(split)
   end
 end
 
--- A function that splits a record into a list, and gives a list of the arguments it is made of, if it is; nil when
--- records have no columns. `how`: { csv=, colsep=, arguments= }
+-- A function that splits a record into a list of columns, and also returns its arguments if it is made of them; nil
+-- if records have no columns. `how`: { csv=, colsep=, arguments= }
 function M.splitter(how)
   local split
   if how.csv then split = csv(how.colsep) elseif how.colsep then split = by_pattern(how.colsep) end

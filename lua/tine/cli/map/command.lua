@@ -1,8 +1,7 @@
--- tine map -x, in the worker: a command for a record.
+-- tine map -x, in the worker: runs a command for a record.
 --
--- What it writes goes into files that the program has opened (/proc/PID/fd/N), so that it is complete when the
--- command has ended, is held on disk while it waits for its place in the order, and is nobody's to lose when the
--- worker dies.
+-- Its output goes into files that the program has opened (/proc/PID/fd/N). So it is complete when the command has
+-- ended, waits on disk for its place in the order, and survives the worker's death.
 local columns_of = require "tine.cli.map.columns"
 local host = require "tine.cli.host"
 local results = require "tine.cli.map.results"
@@ -25,7 +24,7 @@ function M.prepare(job)
   }
 end
 
--- The record as the template wants it. A block of lines (--pipe) is called by its number.
+-- The record for the template. A block of lines (--pipe) is named by its number.
 function M.work(job, split, text, number, worker)
   if job.pipe then return { record = tostring(number), number = number, worker = worker } end
   local record = job.separator and text:sub(1, -2) or text
@@ -43,11 +42,11 @@ local function wait(child)
   until false
 end
 
--- --- --line-buffer: lines go out as they are written -----------------------------------------------------
+-- --- --line-buffer: lines are printed as they are written ------------------------------------------------------
 
 local BYTES <const> = 65536
 
--- Whole lines of all workers, one after the other; also when these cannot be written, others are not to wait.
+-- Writes whole lines, under a lock for all workers, which is released also if writing fails.
 local function write_lines(state, to, text)
   if state.tag then text = tagged(text, state.tag) end
   repeat until host.lock(state.lock, true)
@@ -63,7 +62,7 @@ local function pass_on(state, stream, text)
   if stream.copy then write_all(stream.copy, text, "cannot write results") end
 end
 
--- Take what is there; false at the end.
+-- Passes on what is there. Returns false at the end.
 local function pump(state, stream)
   local open = stream.reader:fill(BYTES)
   pass_on(state, stream, stream.reader:take(math.maxinteger, math.maxinteger))
@@ -76,7 +75,7 @@ local function new_stream(to, path)
            copy = path and results.open_file(path, "a") }
 end
 
--- The command has ended, or was ended (--timeout): what it has left in the pipe, and a last line without its end.
+-- The command has ended, or was killed (--timeout): passes on the rest, and a last line without newline.
 local function finish_streams(state, streams)
   for _, stream in ipairs(streams) do
     if host.poll({ stream.from }, 0) then pump(state, stream) end
@@ -86,7 +85,7 @@ local function finish_streams(state, streams)
   end
 end
 
--- Until the command has ended and all that it has written is taken; programs in its background are not waited for.
+-- Passes on output until the command has ended; does not wait for programs that it left in the background.
 local function pump_all(state, child, streams)
   local open = { streams[1], streams[2] }
   local ended = false
@@ -101,8 +100,8 @@ local function pump_all(state, child, streams)
   end
 end
 
--- Start the command for a record: without a shell where that can be, and else by one, also what could not be started:
--- the shell says why.
+-- Starts the command for a record: directly if it needs no shell, else by sh. Also by sh if it cannot be started,
+-- since the shell then tells why.
 local function spawn(state, work, ...)
   if state.job.direct then
     local path, list = words.expand(state.job.direct, work)
@@ -119,7 +118,8 @@ local function run_line_buffered(state, work, input, out_path, err_path)
   local code, signal
   do
     local _ <close> = setmetatable({}, { __close = function() finish_streams(state, streams) end })
-    local child <close> = spawn(state, work, input, streams[1].into, streams[2].into) -- closed, and so killed, first
+    -- Closed, and so killed, before the streams.
+    local child <close> = spawn(state, work, input, streams[1].into, streams[2].into)
     for _, stream in ipairs(streams) do host.close(stream.into) end
     pump_all(state, child, streams)
     code, signal = wait(child)
@@ -127,7 +127,7 @@ local function run_line_buffered(state, work, input, out_path, err_path)
   return code, signal, streams[1].bytes
 end
 
--- --- whole outputs -------------------------------------------------------------------------------------------
+-- --- complete outputs ------------------------------------------------------------------------------------------
 
 local function run_grouped(state, work, input, out_path, err_path)
   local out, err = assert(host.open(out_path, "a")), assert(host.open(err_path, "a"))
@@ -141,8 +141,8 @@ end
 
 -- --- the task ---------------------------------------------------------------------------------------------------
 
--- Runs the command for a record (with --pipe: with this text as its input); gives the exit code, the signal that
--- ended it or 0, the command when it has failed, and a line for the joblog.
+-- Runs the command for a record (with --pipe: with this text as its input). Returns the exit code, the signal that
+-- ended it or 0, the command if it has failed, and a line for the joblog.
 function M.command(text, number, out_path, err_path)
   local state = require "tine".worker.state.map_command
   local job = state.job

@@ -1,11 +1,11 @@
--- --halt WHEN,WHY=VALUE: when to stop early, as GNU parallel says it.
+-- --halt WHEN,WHY=VALUE: when to stop early, with GNU parallel's syntax.
 local M = {}
 
 local EXPECTED <const> = "never, now,fail=N, soon,fail=N (also success= and done=, N%)"
 local ALIASES <const> = { never = { when = "never" }, ["0"] = { when = "never" },
                           ["1"] = { when = "soon", why = "fail", count = 1 },
                           ["2"] = { when = "now", why = "fail", count = 1 } }
-local LEAST_FOR_PERCENT <const> = 3 -- jobs that have ended before a share of them counts
+local LEAST_FOR_PERCENT <const> = 3 -- jobs that must have ended before a percentage counts
 
 function M.read(text)
   if ALIASES[text] then return ALIASES[text] end
@@ -17,7 +17,7 @@ function M.read(text)
   return { when = when, why = why, count = number }
 end
 
--- "now" or "soon" when it is time to stop. counts = { done=, fail= }
+-- Returns "now" or "soon" when it is time to stop. counts = { done=, fail= }
 function M.due(halt, counts)
   if halt.when == "never" then return nil end
   local n = halt.why == "done" and counts.done or halt.why == "fail" and counts.fail or counts.done - counts.fail

@@ -1,15 +1,14 @@
 -- The input of tine map: blocks of records, from files or from arguments.
 --
--- A block is { text=, records=, lines=, number= (of its first record), name=, line= (what stands before it) }.
--- `next` never waits: it gives a block, "wait" (for the descriptor that `fd` gives to be readable), or nil at the
--- end.
+-- A block is { text=, records=, lines=, number= (of its first record), name=, line= (number of lines before it) }.
+-- `next` never blocks: it returns a block, "wait" (until descriptor `fd` is readable), or nil at the end.
 local host = require "tine.cli.host"
 local complain = require "tine.cli.trouble".complain
 local give_up = require "tine.cli.trouble".give_up
 
 local M = {}
 
-local FILL <const> = 65536 -- bytes of a read
+local FILL <const> = 65536 -- bytes of one read
 local STDIN <const> = 0
 
 -- --- files ----------------------------------------------------------------------------------------
@@ -17,8 +16,8 @@ local STDIN <const> = 0
 local Files = {}
 Files.__index = Files
 
--- how: { separator=, columns= (what separates those of CSV), header= (the first line of each file is one),
--- pipe= (blocks have numbers, not records) }
+-- how: { separator=, columns= (separator of CSV fields), header= (the first line of each file names columns), pipe=
+-- (blocks are numbered, not records) }
 function M.files(names, how)
   if #names == 0 then names = { "-" } end
   return setmetatable({ names = names, how = how, at = 0, records = 0, blocks = 0 }, Files)
@@ -53,7 +52,7 @@ end
 
 local function readable(fd) return (host.poll({ fd }, 0)) end
 
--- Read once if that does not wait; false when it would.
+-- Reads once if that does not block. Returns false if it would.
 function Files:fill(bytes)
   if not readable(self.fd) then return false end
   local open, err = self.reader:fill(bytes)
@@ -62,17 +61,17 @@ function Files:fill(bytes)
   return true
 end
 
--- Up to `records` records and about `bytes` bytes; with `full` not less, unless the file ends.
+-- Takes up to `records` records and about `bytes` bytes; with `full`, not less unless the file ends.
 function Files:take(records, bytes, full)
   local reader = self.reader
   if full and not self.ended then
     local buffered = reader:buffered()
-    -- not to look through a large block again for each bit of it that arrives
+    -- do not scan a large block again for each small piece that arrives
     if buffered < bytes and (records == math.maxinteger or buffered > FILL and buffered < self.tried) then return end
     self.tried = buffered + buffered // 4
   end
   local text, n, lines, open, added = reader:take(records, bytes, self.ended, full)
-  if open then -- all that is left of the file: it is not what was meant
+  if open then -- the rest of the file, which cannot be meant as one record
     self:complain(("%s:%d: quotes that open in this record are not closed"):format(self.name, self.line + 1))
     return
   end
@@ -108,7 +107,7 @@ function Files:next(records, bytes, full)
     if self.header_due then self:take_header() end
     local text, n, lines, added
     if not self.header_due then text, n, lines, added = self:take(records, bytes, full) end
-    if added and self.how.pipe then text = text:sub(1, -2) end -- a block is what the input has, byte for byte
+    if added and self.how.pipe then text = text:sub(1, -2) end -- blocks are passed on byte for byte
     if text then return self:new_block(text, n, lines) end
     if self.ended then
       self:close()
@@ -118,7 +117,7 @@ function Files:next(records, bytes, full)
   end
 end
 
--- The first line of the first file that has one; waits for it.
+-- The first line of the first file that has one. Blocks.
 function Files:read_header()
   while self.header == nil and (self.reader or self:open_next()) do
     self:take_header()
@@ -133,7 +132,7 @@ function Files:read_header()
   return self.header
 end
 
--- Bytes in all files, nil when one of them does not tell.
+-- The size of all files in bytes; nil if one of them has no size.
 function Files:total()
   local sum = 0
   for _, name in ipairs(self.names) do
@@ -151,7 +150,7 @@ end
 local Arguments = {}
 Arguments.__index = Arguments
 
--- One list of values for each `:::`; a list that came with `:::+` goes in step with the one before it.
+-- One list of values for each `:::`; a list after `:::+` is linked to the one before it.
 local function read_lists(words)
   local lists = {}
   for _, word in ipairs(words) do
@@ -165,7 +164,7 @@ local function read_lists(words)
   return lists
 end
 
--- Lists in step are one wheel that is turned, as long as the shortest of them.
+-- Linked lists form one wheel, as long as the shortest of them.
 local function wheels_of(lists)
   local wheels = {}
   for _, list in ipairs(lists) do
@@ -180,7 +179,7 @@ local function wheels_of(lists)
   return wheels
 end
 
--- words: all from the first `:::` on
+-- words: everything from the first `:::` on
 function M.arguments(words, with_header)
   local lists, header = read_lists(words), {}
   for i, list in ipairs(lists) do
@@ -191,7 +190,7 @@ function M.arguments(words, with_header)
   return self
 end
 
--- The values of combination i, from 0: the last wheel turns first.
+-- The values of combination i, counted from 0: the last wheel turns fastest.
 function Arguments:values(i)
   local values = {}
   for w = #self.wheels, 1, -1 do
@@ -213,7 +212,7 @@ function Arguments:next()
   return { text = text, records = 1, lines = 1, number = self.records, argument = true, line = self.records - 1 }
 end
 
--- As Files:total, but their number.
+-- Like Files:total, but the number of records.
 function Arguments:total() return self.count, true end
 
 return M

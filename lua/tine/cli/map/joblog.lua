@@ -1,7 +1,7 @@
--- The joblog of tine map: a line for each finished job, in the columns of GNU parallel's.
+-- The joblog of tine map: a line for each finished job, with GNU parallel's columns.
 --
--- A line is appended by one write when its job is finished and printed, so that the file is whole whenever the
--- program is killed; what is left of a torn line is cut off by --resume.
+-- A line is appended by one write when its job is finished and printed, so the file is valid even if the program is
+-- killed. --resume removes an incomplete last line.
 local host = require "tine.cli.host"
 local give_up = require "tine.cli.trouble".give_up
 local write_all = require "tine.cli.write"
@@ -17,8 +17,8 @@ function Joblog:append(text)
   write_all(self.fd, text, "cannot write the joblog " .. self.name)
 end
 
--- The numbers that are not to be run again, the highest number, and the bytes of all whole lines. A later line
--- about a job holds.
+-- The numbers of jobs that need not be run again, the highest number, and the length of all complete lines. Of
+-- several lines about a job the last one counts.
 local function read(file, only_succeeded, name)
   local done, last, whole = {}, 0, 0
   for line in file:lines "L" do
@@ -36,7 +36,7 @@ local function read(file, only_succeeded, name)
   return done, last, whole
 end
 
--- Read what is there, and cut off a torn last line.
+-- Reads an existing joblog and removes an incomplete last line.
 local function resume(self, how)
   local file <close>, wrong = io.open(self.name, "rb")
   if not file then give_up("cannot read the joblog %s", wrong) end
@@ -49,7 +49,7 @@ end
 
 local function new(name) return setmetatable({ name = name, done = {}, last = 0 }, Joblog) end
 
--- how: nil (begin anew), "resume" or "resume-failed"
+-- how: nil (a new joblog), "resume" or "resume-failed"
 function M.open(name, how)
   local fd, err = host.open(name, how and "a" or "w")
   if not fd then give_up("cannot write the joblog: %s", err) end
@@ -59,7 +59,7 @@ function M.open(name, how)
   return self
 end
 
--- As open, of a joblog that is not written: nothing is to be run (--dry-run).
+-- Like open, without writing the joblog, for --dry-run.
 function M.look(name, how)
   local self, file <close> = new(name), io.open(name, "rb")
   if file and how then self.done, self.last = read(file, how == "resume-failed", name) end

@@ -1,4 +1,4 @@
--- Options of GNU parallel and xargs that tine map does not have, each with what stands for it here.
+-- Options of GNU parallel and xargs that tine map does not have, each with a hint at what to use instead.
 local HINTS <const> = {
   { "-a", "--arg-file", hint = "files are named behind FUNCTION or -x COMMAND" },
   { "-d", "--delimiter", hint = "lines end with a newline, or with -0 with a zero byte" },

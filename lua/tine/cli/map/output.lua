@@ -1,8 +1,8 @@
--- The output of tine map: what finished jobs have given, in the order of the input, on stdout and stderr.
+-- The output of tine map: prints finished jobs on stdout and stderr, in the order of the input.
 --
--- A job (map/run.lua) has `index`, its place, and when it is finished
+-- A job (map/run.lua) has `index`, its place in the order, and when it is finished
 --   printed=     a text; for a command files= { out=, err= }, descriptors or texts
---   messages=    a list of { line (in its block), message }: what has failed
+--   messages=    a list of messages about failures
 --   values=      for `reduce`
 --   entry=       for the joblog
 local host = require "tine.cli.host"
@@ -14,9 +14,9 @@ local write_all = require "tine.cli.write"
 local M = {}
 
 local STDOUT <const>, STDERR <const> = 1, 2
-local BUFFER <const> = 65536  -- bytes that are gathered before they are written
-local SMALL <const> = 4096    -- an output up to this is held in memory, else in its file
-local HELD_BYTES <const> = 16 << 20 -- as much may wait for its place ...
+local BUFFER <const> = 65536  -- bytes that are collected before a write
+local SMALL <const> = 4096    -- an output up to this size is kept in memory, else in its file
+local HELD_BYTES <const> = 16 << 20 -- limits for output that waits for its place
 local HELD_JOBS <const> = 50000
 
 local Output = {}
@@ -30,13 +30,13 @@ end
 
 -- --- writing ------------------------------------------------------------------------------------------
 
--- Bytes to stdout or stderr, where the line of --progress may stand.
+-- Writes to stdout or stderr, where the line of --progress may be.
 function Output:put_out(to, text)
   if self.how.progress then self.how.progress:make_room(to) end
   write_all(to, text)
 end
 
--- All that was printed so far, and then the joblog's lines about it: none when it could not be written.
+-- Writes what was printed so far, and after it the joblog's lines about it: none if that could not be written.
 function Output:flush()
   local text, entries = table.concat(self.parts), table.concat(self.entries)
   self.parts, self.bytes, self.entries = {}, 0, {}
@@ -77,9 +77,9 @@ local function copy_tagged(from, to, tag)
   end
 end
 
--- --- a job's turn -------------------------------------------------------------------------------------
+-- --- printing a job --------------------------------------------------------------------------------------
 
--- What a command has written: a text, or a descriptor of more.
+-- Prints the output of a command: a text, or a file, whose descriptor is closed.
 function Output:stream(what, to, tag)
   if type(what) == "string" then
     local text = tag and tagged(what, tag) or what
@@ -108,7 +108,7 @@ function Output:emit(job)
   self.entries[#self.entries + 1] = job.entry
 end
 
--- --- waiting for one's turn ----------------------------------------------------------------------------
+-- --- waiting for a place in the order ---------------------------------------------------------------------
 
 local function weight(job)
   local files, bytes = 0, #(job.printed or "")
@@ -142,7 +142,7 @@ function Output:release()
   end
 end
 
--- A finished job; one that is `dropped` gives nothing.
+-- Prints a finished job, or keeps it until it is its turn. A dropped job has only its index.
 function Output:put(job)
   if not self.how.ordered then return self:emit(job) end
   if job.index ~= self.next then return self:hold(job) end
@@ -151,16 +151,16 @@ function Output:put(job)
   self:release()
 end
 
--- Whether there is room for more that waits.
+-- May more jobs wait for their turn?
 function Output:has_room()
   return self.held_bytes < HELD_BYTES and self.held_files < self.most_files and self.held_jobs < HELD_JOBS
 end
 
--- --- files that commands write into ---------------------------------------------------------------------
+-- --- files for the output of commands ---------------------------------------------------------------------
 
 local spare = {}
 
--- A descriptor of an empty file without a name.
+-- A descriptor of an empty unnamed file.
 function M.temporary()
   local fd = table.remove(spare)
   if fd then return fd end
@@ -170,7 +170,7 @@ function M.temporary()
   return fd
 end
 
--- A name by which workers open the file: always the same.
+-- Names by which workers open the files, by descriptor.
 local paths = {}
 
 function M.path(fd)
@@ -187,8 +187,8 @@ local function keep(fd, empty)
   end
 end
 
--- What a command has written into the file: small ones as text, and the file is used again, unless the command has
--- left somebody behind who has it open.
+-- The output of a command: a small one as text, and the file is reused unless a program that the command left behind
+-- still has it open; else the descriptor.
 function M.collect(fd)
   local text, empty = host.collect(fd, SMALL)
   if not text then return fd end

@@ -1,4 +1,4 @@
--- --progress: how far the work is, in lines and bytes, and of which part of it that is, where that is known.
+-- --progress: how far the work is, in lines and bytes, and as a share of the whole if that is known.
 local progress = require "tine.progress"
 local terminal = require "tine.core".terminal
 
@@ -7,7 +7,7 @@ local M = {}
 local Progress = {}
 Progress.__index = Progress
 
--- total: bytes, or with `counted` records; nil when it is not known
+-- total: bytes, or with `counted` records; nil if it is not known
 function M.new(total, counted)
   local shown = terminal(2) and { [1] = terminal(1) ~= nil, [2] = true } or {}
   return setmetatable({ line = progress.line { unit = "lines", forced = true }, total = total, counted = counted,
@@ -23,12 +23,12 @@ function Progress:add(job)
   self.line:at(self.lines, self.failed, share, ("%.1f MB"):format(self.bytes / 1e6))
 end
 
--- A job that is not to be run (--resume) is no part of the work.
+-- A job that is skipped (--resume) does not count as work.
 function Progress:skip(job)
   if self.total then self.total = self.total - (self.counted and job.records or #job.text) end
 end
 
--- Something else is printed on stdout (1) or stderr (2): not behind the line.
+-- Something will be printed on stdout (1) or stderr (2): clears the line if it is on the same terminal.
 function Progress:make_room(to)
   if self.same_terminal[to] then self.line:hide() end
 end

@@ -1,10 +1,10 @@
--- Follows the quotes of a command as a shell does: what is open at a place of it.
+-- Follows the quoting of a shell command: which constructs are open at each position.
 --
--- The state is a list of that:
---   plain     the command itself; group, command, sum: ( ), $( ), and $(( )), in which << is no here-document
---   case      until esac: the ) behind its patterns closes nothing
+-- The state is a list of open constructs:
+--   plain     the command itself; group, command, sum: ( ), $( ), and $(( )), where << begins no here-document
+--   case      until esac: the ) after its patterns closes nothing
 --   double, single, backtick, comment
---   escaped   behind a backslash; document: within a here-document, whose end was not found
+--   escaped   after a backslash; document: in a here-document whose end was not found
 -- and state.documents are the here-documents that begin at the end of the line.
 local M = {}
 
@@ -17,7 +17,7 @@ local BEFORE_WORD <const> = "^[%s;&|()<>]?$"
 local BEFORE_COMMAND <const> = { ["then"] = true, ["else"] = true, ["elif"] = true, ["if"] = true, ["do"] = true,
                                  ["while"] = true, ["until"] = true, ["in"] = true, ["{"] = true, ["!"] = true }
 
--- A character of a command, outside of quotes. The result: what stands before the next one, if not this one.
+-- Handles a character outside of quotes. Returns what the next character should see before it, if not this one.
 local function in_command(state, c, before)
   local now, after = state[#state], nil
   if QUOTED[c] then
@@ -26,14 +26,14 @@ local function in_command(state, c, before)
     state[#state + 1] = (now == "sum" or before == "(") and "sum" or before == "$" and "command" or "group"
   elseif c == ")" and #state > 1 and now ~= "case" then
     state[#state] = nil
-    after = now ~= "group" and "x" or nil -- $(...)# is a word, (...)# ends in a comment
+    after = now ~= "group" and "x" or nil -- $(...)# is a word, but (...)# begins a comment
   elseif c == "#" and now ~= "sum" and before:find(BEFORE_WORD) then
     state[#state + 1] = "comment"
   end
   return after
 end
 
--- Text that the character `last` ends.
+-- For a construct that ends with the character `last`.
 local function until_the(last)
   return function(state, c)
     if c == last then state[#state] = nil end
@@ -60,10 +60,10 @@ local STEPS <const> = {
 
 local END_WORDS <const> = { "^\\?([%w_.+-]+)()[%s;&|<>()]", "^'([^'\n]*)'()[%s;&|<>()]", '^"([^"\n]*)"()[%s;&|<>()]' }
 
--- The << at i: note the word that ends the document; gives the place behind it. A word that is cut off here (by a
--- replacement string), or is like none that people write, ends none that could be found.
+-- Handles a << at i: notes the word that ends the document, and returns the position behind it. If the word is cut
+-- off here (by a replacement string) or is unusual, its end cannot be found.
 local function begin_document(state, text, i)
-  if text:find("^<<<", i) then return i + 3 end -- a word of its own in some shells
+  if text:find("^<<<", i) then return i + 3 end -- a here-string in some shells
   local tabs, at = text:match("^<<(%-?)[ \t]*()", i)
   for _, pattern in ipairs(END_WORDS) do
     local word, behind = text:match(pattern, at)
@@ -76,7 +76,7 @@ local function begin_document(state, text, i)
   return #text + 1
 end
 
--- The line before i has ended: go over its documents; gives the place behind them.
+-- The line before i has ended: skips its here-documents and returns the position behind them.
 local function skip_documents(state, text, i)
   for _, document in ipairs(state.documents) do
     local line, behind
@@ -93,7 +93,7 @@ local function skip_documents(state, text, i)
   return i
 end
 
--- Whether a command can begin at i; `first`: the text is where all begins.
+-- Can a command begin at i? `first`: the text is the start of the command.
 local function begins_command(text, i, first)
   local head = text:sub(1, i - 1):gsub("[ \t]+$", "")
   if head == "" then return first end
@@ -109,7 +109,7 @@ local function take_word(state, text, i, first)
   end
 end
 
--- Follow a literal text; `before` is the character in front of it.
+-- Follows a literal text; `before` is the character before it.
 function M.follow(state, text, before)
   local i, first = 1, before == ""
   while i <= #text do

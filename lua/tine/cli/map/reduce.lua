@@ -1,8 +1,8 @@
--- tine map @file.lua, of a file with `reduce`: what of it is run in the program, on each result in order.
+-- tine map @file.lua with `reduce`: runs that function in the program, on each result in order.
 local trouble = require "tine.cli.trouble"
 local work = require "tine.cli.map.work"
 
--- Its error ends all, told as that of a line; Ctrl-C is none of its own.
+-- An error ends the program, with a message like that of a line; Ctrl-C is passed on.
 local function call(job, name, fn, ...)
   local results = table.pack(pcall(fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
@@ -11,7 +11,7 @@ local function call(job, name, fn, ...)
   trouble.fail("%s of @%s: %s", name, job.file, work.message_of(err))
 end
 
--- Has `reduce` run on what the output (map/output.lua) is given; gives the function that prints what comes out.
+-- Makes the output (map/output.lua) call `reduce`. Returns the function that prints the final result.
 return function(job, output)
   local program = work.load_file(job)
   local acc = program.init

@@ -1,7 +1,7 @@
--- --results: the files of a job, as GNU parallel names them.
+-- --results: files for the output of a job, named as by GNU parallel.
 --
 --   DIR              DIR/1/VALUE/2/VALUE/stdout, with stderr and seq beside it (a column's name for its number)
---   with {} in it    that file, with NAME.err and NAME.seq; or that folder when it ends with "/"
+--   with {} in it    that file, with NAME.err and NAME.seq; or that folder if it ends with "/"
 local host = require "tine.cli.host"
 local template = require "tine.cli.map.template"
 local give_up = require "tine.cli.trouble".give_up
@@ -17,7 +17,7 @@ local function must(ok, err)
   return ok
 end
 
--- A descriptor of a file that is a result; mode "w" or "a".
+-- Opens a result file; mode "w" or "a". Returns its descriptor.
 function M.open_file(path, mode) return must(host.open(path, mode)) end
 
 local function make_folders(path)
@@ -26,7 +26,7 @@ local function make_folders(path)
   end
 end
 
--- The folder of a record: each column is two of them.
+-- The folder of a record: two levels for each column.
 local function folder_of(root, work, names)
   local parts = { root }
   for i, value in ipairs(work.columns or { work.record }) do

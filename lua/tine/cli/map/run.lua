@@ -1,12 +1,12 @@
--- tine map: the loop that has jobs run.
+-- tine map: the loop that runs jobs.
 --
--- A job is a block of records, as the input cuts it, or one record. The loop waits for input and for results
--- together, so that what is ready is printed while the input is slow. What it reads ahead is bounded, and so is what
--- waits for its turn to be printed: input of any length passes in constant memory.
+-- A job is a block of records, as the input cuts it, or one record. The loop waits for input and results at once, so
+-- results are printed while the input is slow. Both what is read ahead and what waits to be printed are limited, so
+-- input of any length is processed in constant memory.
 --
--- Blocks start at one record and grow with the input, so that a few slow lines spread over all workers and many
--- fast ones cost next to nothing. A block whose worker dies is run again record by record, to find the one that did
--- it. Where each record is to be looked at (time limits, retries, --halt), a job is one record.
+-- Blocks begin with one record and grow with the input, so that a few slow lines spread over all workers, and many
+-- fast ones cost next to nothing. A block whose worker dies is run again record by record, to find the one to blame.
+-- If each record must be handled by itself (time limits, retries, --halt), a job is one record.
 local command = require "tine.cli.map.command"
 local columns_of = require "tine.cli.map.columns"
 local halt_rule = require "tine.cli.map.halt"
@@ -22,15 +22,15 @@ local write_all = require "tine.cli.write"
 
 local M = {}
 
-local BLOCK_BYTES <const> = 65536 -- a block of lines is not made larger than about this
-local GROWTH <const> = 64         -- a block has at most 1/64 of the records that were read before it
-local LOGGED_SECONDS <const> = 0.05 -- with a joblog a block is not to take longer
+local BLOCK_BYTES <const> = 65536 -- about the largest block of lines
+local GROWTH <const> = 64         -- a block has at most 1/64 of the records that were read before
+local LOGGED_SECONDS <const> = 0.05 -- with a joblog, about the longest time for a block
 local STDOUT <const> = 1
 
 local Run = {}
 Run.__index = Run
 
--- --- what comes next --------------------------------------------------------------------------------
+-- --- the next job -----------------------------------------------------------------------------------------
 
 function Run:block_size()
   local s = self.settings
@@ -42,7 +42,7 @@ function Run:block_size()
   return size, BLOCK_BYTES
 end
 
--- The record of a job, and what else replacement strings stand for.
+-- The record of a job, with all values for replacement strings.
 function Run:work_of(job)
   return command.work(self.job, self.split, job.text, job.number, 1)
 end
@@ -52,13 +52,13 @@ function Run:description(job)
   return self.job.template and template.expand(self.job.template, w) or work.described(self.job, w.record)
 end
 
--- A command as a message has it: not cut within a character of UTF-8.
+-- A command for messages: shortened, but not within a UTF-8 character.
 local function brief(text)
   if #text <= 500 then return text end
   return text:sub(1, 500):gsub("[\xC0-\xFF][\x80-\xBF]*$", "") .. " ..."
 end
 
--- The next job: of those to be tried again, or from the input; "wait" when none is there yet, nil at the end.
+-- The next job: one to be tried again, or from the input; "wait" if none is there yet, nil at the end.
 function Run:next_job()
   if self.again[1] then return table.remove(self.again, 1) end
   while not self.halted do
@@ -82,7 +82,7 @@ end
 
 -- --- starting --------------------------------------------------------------------------------------------
 
--- The files that the command of a job writes into, as paths.
+-- Opens the files for the output of a job's command; returns their paths.
 function Run:open_files(job)
   local s = self.settings
   if s.results then
@@ -157,13 +157,13 @@ function Run:drop_files(job)
   job.files = nil
 end
 
--- It is not to run, or not again; others do not wait for its turn.
+-- The job will not run, or not again: releases its place in the order.
 function Run:drop(job)
   self:drop_files(job)
   self.output:put { index = job.index }
 end
 
--- Another attempt, if the job has some left.
+-- Queues the job for another attempt, if it has one left.
 function Run:try_again(job)
   if job.attempts >= (self.settings.retries or 1) or self.halted then return false end
   self:drop_files(job)
@@ -171,7 +171,7 @@ function Run:try_again(job)
   return true
 end
 
--- Its command has ended.
+-- The job's command has ended.
 function Run:took_command(job, code, signal, text, entry)
   if text then
     if self:try_again(job) then return end
@@ -184,7 +184,7 @@ function Run:took_command(job, code, signal, text, entry)
   self:finish(job)
 end
 
--- What FUNCTION has given for a part of a block, from record `from` on.
+-- Adds the results of FUNCTION for a part of a block, which begins at record `from`.
 local function add_part(job, from, text, failed, values, entry)
   job.texts[#job.texts + 1] = text
   for i = 1, failed and #failed or 0, 3 do
@@ -226,7 +226,7 @@ function Run:took_block(job, text, failed, values, entry, seconds)
   self:finish_block(job)
 end
 
--- --- a block whose worker died: each record by itself ------------------------------------------------------
+-- --- a block whose worker died: record by record ---------------------------------------------------------------
 
 function Run:rescue(job)
   job.rescue = { list = work.records(self.job, job.text), at = 1, line = 0 }
@@ -237,7 +237,7 @@ end
 function Run:rescued(job, ...)
   local rescue = job.rescue
   add_part(job, rescue.line, ...)
-  -- a record of CSV may have many lines; with -0, where newlines are text, it is counted as one
+  -- a CSV record may have many lines; with -0, where newlines are text, a record counts as one line
   local lines = self.job.csv and select(2, rescue.list[rescue.at]:gsub("\n", "")) or 1
   rescue.line = rescue.line + math.max(lines, 1)
   rescue.at = rescue.at + 1
@@ -245,7 +245,7 @@ function Run:rescued(job, ...)
   self:finish_block(job)
 end
 
--- What a task's error is called; those of Tine begin with a label that says nothing here.
+-- The message for a task's error. Tine's own begin with a label that says nothing to users.
 function Run:cause(err, kind)
   if kind == "timeout" then return ("took longer than %g s"):format(self.settings.timeout) end
   return tostring(err)
@@ -253,13 +253,13 @@ end
 
 local FATAL <const> = { broken = true, shutdown = true, system = true }
 
--- Trouble that ends all: the pool's, or what a worker could not write (--line-buffer).
+-- For errors that end everything: of the pool, or of a worker that could not write (--line-buffer).
 local function fatal(err, kind)
   if FATAL[kind] then return { trouble = trouble.root_cause(err) } end
   return not kind and type(err) == "table" and err.trouble and { trouble = err.trouble } or nil
 end
 
--- What the joblog says of a record whose worker died, or was killed, from when the record began: it may have waited.
+-- The joblog entry of a record whose worker died or was killed, with the time from when the record began.
 function Run:lost_entry(job, number, err, kind, times)
   local waited, ended = (times.started or job.clock) - job.clock, times.ended or host.clock()
   local code, signal = err.exit_code or -1, err.signal or kind == "timeout" and 15 or 0
@@ -267,7 +267,7 @@ function Run:lost_entry(job, number, err, kind, times)
     self:description(job))
 end
 
--- Its worker died, or was killed.
+-- The job's worker died or was killed.
 function Run:lost(job, err, times)
   local kind = require "tine".kind(err)
   local ends_all = fatal(err, kind)
@@ -299,20 +299,20 @@ function Run:took_lost(job, failed, entry)
   self:finish_block(job)
 end
 
--- --- all of it -------------------------------------------------------------------------------------------------
+-- --- the whole -----------------------------------------------------------------------------------------------------
 
 function Run:finish(job)
   local failed = job.messages and #job.messages or 0
   self.counts.done, self.counts.fail = self.counts.done + job.records, self.counts.fail + failed
   if self.job.tag and job.files then job.tag = self:work_of(job).record end
-  job.text = nil -- what waits for its turn is not to hold its input
+  job.text = nil -- a job that waits for its turn need not keep its input
   self.output:put(job)
   self.progress:add(job)
   local due = not self.halted and self.settings.halt and halt_rule.due(self.settings.halt, self.counts)
   if due then self:halt(due) end
 end
 
--- Nothing more is started; with "now" what runs is ended.
+-- Starts nothing more; with "now" also ends what is running.
 function Run:halt(when)
   self.halted = when
   self.again[#self.again + 1] = self.due
@@ -327,7 +327,7 @@ end
 
 function Run:done_callback()
   return function(future)
-    if self.error then return end -- by Ctrl-C, or in a callback before this one: nothing more is printed
+    if self.error then return end -- after Ctrl-C, or an error in an earlier callback, nothing more is printed
     local job = self.running[future]
     self.running[future] = nil
     self.in_flight = self.in_flight - 1
@@ -342,7 +342,7 @@ function Run:done_callback()
   end
 end
 
--- For results, for input when there is room for more, and for the time of a job that is due when there is a delay.
+-- Waits for results; for input if there is room for more; and for the time of the next start if there is a delay.
 function Run:wait()
   local list, seconds = { self.pool:fileno() }, nil
   if self.waits_for_input then list[2] = self.input.fd end
@@ -363,16 +363,16 @@ function Run:loop()
   self.progress:close()
 end
 
--- How many jobs are under way: more than there are workers, so that none of them waits for us.
+-- How many jobs may be in flight: more than workers, so that no worker waits for the program.
 local function limit_of(settings)
   local workers = settings.workers
-  if settings.delay or settings.halt then return workers end -- none begins without being asked
+  if settings.delay or settings.halt then return workers end -- jobs begin only one by one
   local most = settings.writes_files and open_files.tasks(workers) or math.huge
   return math.min(most, settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers)
 end
 
 local function new_pool(self, job, settings)
-  if settings.trace then warn "@on" end -- a disk that is full
+  if settings.trace then warn "@on" end -- to report a full disk
   return require "tine".pool {
     name = "tine map", workers = settings.workers, on_crash = "replace", trace = settings.trace,
     initializer = function(j)
@@ -386,9 +386,9 @@ end
 local function nothing() end
 local no_progress <const> = { add = nothing, skip = nothing, close = nothing }
 
--- Runs the job (map/work.lua) over the input; gives the exit code.
+-- Runs the job (map/work.lua) over the input; returns the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
---           dry_run, line_buffer, progress, writes_files (commands do, whose outputs are collected)
+-- dry_run, line_buffer, progress, writes_files (outputs of commands are collected in files)
 function M.run(job, input, settings)
   local joblog = settings.joblog
   local self = setmetatable({
@@ -402,15 +402,16 @@ function M.run(job, input, settings)
   }, Run)
   self.on_done = self:done_callback()
   local pool <close> = new_pool(self, job, settings)
-  local label = brief(settings.command or job.file and "@" .. job.file or job.text) -- in messages of a worker's death
+  -- For messages about a worker's death.
+  local label = brief(settings.command or job.file and "@" .. job.file or job.text)
   self.pool, self.view = pool, pool:with { timeout = settings.timeout, label = label }
   local reduces = job.file and pool:submit("tine.cli.map.work.reduces"):result()
   local finish = reduces and not settings.dry_run and reduce(job, self.output)
   local ok, err = pcall(self.loop, self)
   if not ok then
     self.error = self.error or err
-    pool:kill_workers() -- what runs is of no use any more
-    pcall(self.output.flush, self.output) -- what is done is
+    pool:kill_workers() -- what is running is of no use any more
+    pcall(self.output.flush, self.output) -- what is finished is
     error(err, 0)
   end
   if finish then finish() end

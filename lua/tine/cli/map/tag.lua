@@ -1,4 +1,4 @@
--- --tag: each line behind a tag and a tab. `continued`: the text begins within a line.
+-- --tag: prefixes each line with a tag and a tab. `continued`: the text begins within a line.
 return function(text, tag, continued)
   if text == "" then return text end
   local before = tag .. "\t"

@@ -1,16 +1,15 @@
--- A command with replacement strings, as GNU parallel has them: {} {1} {name}, each with . / // /. behind,
--- {#} and {%}.
+-- Commands with replacement strings, as in GNU parallel: {} {1} {name}, each also with . / // /. behind, {#} and {%}.
 --
--- A value stands for itself whatever is in it, also in quotes: where a replacement string stands between quotes
--- of the command, it is quoted as it must be there. So the command is read as a shell reads it, once
--- (map/quotes.lua). Where no quotes would do, it is refused.
+-- A value is always taken literally, also in quotes: a replacement string inside quotes of the command is quoted as
+-- needed there. So the command is parsed once as a shell would (map/quotes.lua). Where no quoting works, it is
+-- refused.
 local quotes = require "tine.cli.map.quotes"
 
 local M = {}
 
 local gsub = string.gsub
 
--- What is done with a value.
+-- Changes of a value, by suffix.
 local CHANGES <const> = {
   [""] = function(value) return value end,
   ["."] = function(value) return (gsub(value, "%.[^/.]*$", "")) end,
@@ -25,14 +24,14 @@ local CHANGES <const> = {
 }
 local SUFFIXES <const> = { "//", "/.", "/", ".", "" }
 
--- Words that mean something to a shell where a command begins.
+-- Words with a meaning to the shell where a command begins.
 local RESERVED <const> = {}
 for word in ([[case coproc do done elif else esac fi for function if in select then time until while]]):gmatch "%l+" do
   RESERVED[word] = true
 end
 
--- How a value is written at a place of the command, so that the shell reads the value. One with "=" may be taken for an
--- assignment.
+-- How to quote a value at a place of the command so that the shell reads the value. One with "=" could be taken for
+-- an assignment, so it is quoted, too.
 local QUOTES <const> = {
   plain = function(value)
     if value:find "^[%w_./:@%%+,-]+$" and not RESERVED[value] then return value end
@@ -40,22 +39,22 @@ local QUOTES <const> = {
   end,
   double = function(value) return (gsub(value, '[\\$`"]', "\\%0")) end,
   single = function(value) return (gsub(value, "'", "'\\''")) end,
-  comment = function(value) return "'" .. gsub(value, "[\n']", " ") .. "'" end, -- a newline would end it
-  none = function(value) return value end, -- where no shell reads it
+  comment = function(value) return "'" .. gsub(value, "[\n']", " ") .. "'" end, -- a newline would end the comment
+  none = function(value) return value end, -- no shell reads it
 }
 for _, place in ipairs { "group", "command", "sum", "case" } do QUOTES[place] = QUOTES.plain end
 M.quote = QUOTES.plain
 
--- Places where no value can stand.
+-- Places where no value can be, with a hint.
 local REFUSED <const> = {
   backtick = "between backticks: use $(...)",
   document = "in a here-document: use printf '%s\\n' {} | ...",
   escaped = "behind a backslash",
 }
 
-local IS_NUMBER <const> = { number = true, worker = true } -- they need no quotes
+local IS_NUMBER <const> = { number = true, worker = true } -- these need no quoting
 
--- What the text between braces stands for: { what="record"|"column"|"number"|"worker", column=, change= }, or nil.
+-- The meaning of the text between braces: { what="record"|"column"|"number"|"worker", column=, change= }, or nil.
 local function meaning(inner, names)
   if inner == "#" then return { what = "number", change = "" } end
   if inner == "%" then return { what = "worker", change = "" } end
@@ -78,8 +77,8 @@ local function add_literal(parts, text)
   end
 end
 
--- The command as a list of texts and replacement strings. `names` is column by name; `only_numbers`: only {#} and
--- {%} mean something. Without any, the record is appended. The second result: whether there were some.
+-- Parses a command into a list of texts and replacement strings. `names` is column by name; with `only_numbers` only
+-- {#} and {%} are replaced. If there are none, the record is appended. Also returns whether there were any.
 function M.parse(command, names, only_numbers)
   local parts, state, at, before, found = {}, quotes.begin(), 1, "", false
   local function add(literal, part)
@@ -105,7 +104,7 @@ function M.parse(command, names, only_numbers)
   return parts, found
 end
 
--- As parse, of a command that a shell is to read; nil and a message when a value stands where it cannot.
+-- Parses a command for a shell; nil and a message if a value is where it cannot be.
 function M.command(command, names, only_numbers)
   local parts = M.parse(command, names, only_numbers)
   for _, part in ipairs(parts) do
@@ -115,7 +114,7 @@ function M.command(command, names, only_numbers)
   return parts
 end
 
--- What a replacement string stands for: one text, or several, the arguments that {} stands for.
+-- The texts for a replacement string: one, or for {} one for each argument.
 function M.values(part, work)
   if part.what == "number" then return { tostring(work.number) } end
   if part.what == "worker" then return { tostring(work.worker) } end
@@ -129,7 +128,7 @@ function M.values(part, work)
   return texts
 end
 
--- Several are several words, unless they are in quotes.
+-- Several texts become several words, unless they are inside quotes.
 local function quoted(part, work)
   local texts, quote = M.values(part, work), QUOTES[part.quotes]
   if IS_NUMBER[part.what] then return texts[1] end

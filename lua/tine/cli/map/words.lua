@@ -1,18 +1,18 @@
--- A command that needs no shell: plain words, of which the first is the name of a program.
+-- Commands that need no shell: plain words, the first of which is the name of a program.
 --
--- To start a shell takes as long as to start a small program. Where all that it would do is plain to see, quotes and
--- words, it is done here; a shell is still asked which program a name stands for, once. What it has built in, what is
--- more than words, and what cannot be started is left to it, with its messages and exit codes.
+-- Starting a shell takes as long as starting a small program. If the shell would only read quotes and words, that is
+-- done here; a shell is only asked once which program the name stands for. Built-in commands, other syntax, and
+-- programs that cannot be started are left to the shell, with its messages and exit codes.
 local host = require "tine.cli.host"
 local template = require "tine.cli.map.template"
 
 local M = {}
 
 local PLAIN <const> = "^[%w_./:=@%%+,-]+"
-local QUOTED <const> = { ["'"] = "^[^']+", ['"'] = '^[^"$`\\]+' } -- what stands for itself there
+local QUOTED <const> = { ["'"] = "^[^']+", ['"'] = '^[^"$`\\]+' } -- literal text in these quotes
 local PLACES <const> = { plain = true, single = true, double = true }
 
--- Reading a command: `words`, lists of texts and replacement strings; `open`, a quote.
+-- State of reading a command: `words`, lists of texts and replacement strings; `open`, an open quote.
 local Words = {}
 Words.__index = Words
 
@@ -22,7 +22,7 @@ function Words:add(piece)
   table.insert(self.words[#self.words], piece)
 end
 
--- Read on in a literal text from i on; gives the place behind what was read, or nil: a shell is needed.
+-- Reads on in a literal text from i on. Returns the position behind what was read, or nil: a shell is needed.
 function Words:step(text, i)
   local c = text:sub(i, i)
   if c == self.open then
@@ -60,12 +60,12 @@ function Words:read(parts)
   return not self.open and self.words[1] and self.words or nil
 end
 
--- The environment of a program is what a shell would make of ours.
+-- Would a shell leave the environment as it is?
 local function same_environment()
   return os.getenv "PWD" == host.working_folder()
 end
 
--- The path of the program that a name stands for, as the shell says; nil: it is no program there.
+-- The path of the program that a name stands for, as the shell finds it; nil: no program in a file.
 local function find_program(name)
   if name:find "[^%w_.+-]" then return nil end
   local shell <close> = io.popen("command -v -- " .. name)
@@ -73,7 +73,7 @@ local function find_program(name)
   return path and path:sub(1, 1) == "/" and path or nil
 end
 
--- The name that a word has for all records, or nil.
+-- The constant text of a word, or nil.
 local function name_of(word)
   for _, piece in ipairs(word) do
     if type(piece) ~= "string" then return nil end
@@ -81,7 +81,7 @@ local function name_of(word)
   return table.concat(word)
 end
 
--- { words=, program= (nil: the first word is its path) } of a command (map/template.lua); nil: a shell is to read it.
+-- Reads a command (map/template.lua): { words=, program= (nil: the first word is a path) }; nil: it needs a shell.
 function M.read(parts)
   local words = setmetatable({ words = {} }, Words):read(parts)
   if not words or not same_environment() then return nil end
@@ -92,7 +92,7 @@ function M.read(parts)
   return program and { words = words, program = program } or nil
 end
 
--- Add what a word is for a record to a list of texts: several when it is of several arguments without quotes.
+-- Appends the texts of a word for a record: several if it has several arguments outside of quotes.
 local function add_texts(list, word, work)
   local texts = { "" }
   for _, piece in ipairs(word) do
@@ -104,7 +104,7 @@ local function add_texts(list, word, work)
   table.move(texts, 1, #texts, #list + 1, list)
 end
 
--- The path and the words of a command for a record.
+-- The path and the words of the command for a record.
 function M.expand(command, work)
   local list = {}
   for _, word in ipairs(command.words) do add_texts(list, word, work) end

@@ -1,11 +1,11 @@
--- tine map, in the worker: functions of Lua for a block of records. (Commands: map/command.lua.)
+-- tine map, in the worker: runs a Lua function on a block of records. (Commands: map/command.lua.)
 --
 -- A job is what the command line asks for, made by map.lua:
 --
 --   text=, file=    FUNCTION, or the file that returns one
---   separator=      what ends a record; nil: a block is one record (--pipe, :::)
+--   separator=      end of a record; nil: a block is one record (--pipe, :::)
 --   csv=, colsep=, arguments=, header=    columns, and their names
---   seed=, tag=, log=, quiet=, results=   options of those names
+--   seed=, tag=, log=, quiet=, results=   options of these names
 local columns_of = require "tine.cli.map.columns"
 local host = require "tine.cli.host"
 local tagged = require "tine.cli.map.tag"
@@ -20,7 +20,7 @@ for word in ([[and break do else elseif end false for function goto if in local 
   KEYWORDS[word] = true
 end
 
--- The columns that FUNCTION names, as _1 ... and by their names: a list of name, column, ...
+-- The columns that FUNCTION uses, as _1 ... and by name: a list of name, column, ...
 local function named_columns(text, header)
   local list, seen = {}, {}
   for digits in text:gmatch "%f[%w_]_(%d+)%f[^%w_]" do
@@ -38,8 +38,8 @@ local function named_columns(text, header)
   return list
 end
 
--- The parameters of FUNCTION: _, _n, and the columns that it names. A record may have more columns than a function of
--- Lua local variables.
+-- The parameters of FUNCTION: _, _n, and the columns that it uses. Not all columns, since a record may have more of
+-- them than a Lua function local variables.
 local function parameters(text, header)
   local columns, names, values = named_columns(text, header), {}, {}
   if not columns[1] then return "local _, _n = ...; " end
@@ -59,7 +59,7 @@ local function begins_statement(text)
   end
 end
 
--- The chunk of FUNCTION, an expression or statements; nil and what is wrong with it.
+-- The chunk of FUNCTION, an expression or statements; nil and an error message.
 function M.compile(text, header)
   local head = parameters(text, header)
   local fn, wrong = load(head .. "return " .. text, "=FUNCTION", "t")
@@ -73,7 +73,7 @@ local function is_callable(value)
   return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
--- What the file gives: a function, or a table with `map` and perhaps `reduce`, `init`, `finish`.
+-- Runs the file, which returns a function, or a table with `map` and perhaps `reduce`, `init`, `finish`.
 function M.load_file(job)
   local value = assert(load(job.text, "@" .. job.file))()
   if is_callable(value) then return { map = value } end
@@ -89,9 +89,9 @@ function M.load_file(job)
   return value
 end
 
--- --- what a record gives ------------------------------------------------------------------------------
+-- --- results of a record ------------------------------------------------------------------------------------
 
--- What is printed for one record: its values, joined; nil for nothing.
+-- The line to print for a record: its values, joined; nil for nothing.
 function M.joined(...)
   local first = ...
   if select("#", ...) <= 1 then
@@ -116,10 +116,10 @@ function M.message_of(err)
 end
 local message_of = M.message_of
 
--- --- plain lines: the quick way -----------------------------------------------------------------------
+-- --- plain lines: the fast way --------------------------------------------------------------------------
 
--- Call fn with each line of `text` from at.position on, and add what is printed to `out`. After an
--- error at.position is behind the line that failed.
+-- Calls fn with each line of `text` from at.position on, and appends lines to print to `out`. After an error,
+-- at.position is behind the line that failed.
 local function call_lines(work, text, at, out)
   local find, sub, n = string.find, string.sub, #out
   local start, fn, separator = at.position, work.fn, work.separator
@@ -136,9 +136,9 @@ local function call_lines(work, text, at, out)
   end
 end
 
--- --- all the rest --------------------------------------------------------------------------------------
+-- --- everything else --------------------------------------------------------------------------------------
 
--- Where the record that begins at `start` ends (its last byte, and the separator), or nil.
+-- The last byte of the record that begins at `start`, and its separator; or nil.
 local function record_end(work, text, start)
   if not work.separator then return start <= #text and #text, #text end
   local stop
@@ -153,7 +153,7 @@ local function record_end(work, text, start)
   return last, stop
 end
 
--- The records of a block.
+-- Splits a block into records.
 function M.records(work, text)
   local list, start = {}, 1
   while true do
@@ -177,7 +177,7 @@ local function add(work, out, name, ...)
   out.bytes = #result + 1
 end
 
--- A line as GNU parallel writes it into its joblog.
+-- A line of the joblog in GNU parallel's format.
 function M.log_entry(seq, started, seconds, sent, received, code, signal, command)
   return ("%d\t:\t%.3f\t%10.3f\t%d\t%d\t%d\t%d\t%s\n"):format(seq, started, seconds, sent, received, code, signal,
     (command:gsub("\n", "\0")))
@@ -189,13 +189,13 @@ local function log(work, out, at, code)
     M.described(work, at.record))
 end
 
--- What a record's call is called: in joblogs, and by --dry-run.
+-- The description of a record's call, for joblogs and --dry-run.
 function M.described(job, record)
   local name = job.file and "@" .. job.file or job.text
   return job.pipe and name or name .. " " .. record
 end
 
--- As call_lines, for everything else that there is.
+-- Like call_lines, for everything else.
 local function call_records(work, text, at, out)
   local last, stop = record_end(work, text, at.position)
   while last do
@@ -204,10 +204,10 @@ local function call_records(work, text, at, out)
     if work.split then columns, words = work.split(record) end
     if words then record = table.concat(words, " ") end
     at.position, at.number, at.record, out.bytes = stop + 1, at.number + 1, record, 0
-    local name = work.pipe and tostring(at.number) or record -- a block is called by its number
+    local name = work.pipe and tostring(at.number) or record -- a block is named by its number
     if work.log then at.clock, at.time = host.clock(), host.time() end
     if work.seed then math.randomseed(work.seed, at.number) end
-    if work.plain then -- a file's function: of the record and its columns
+    if work.plain then -- a function of a file, which gets the record and its columns
       add(work, out, name, work.fn(record, table.unpack(columns or {})))
     else
       add(work, out, name, work.fn(record, at.number, table.unpack(columns or { record })))
@@ -219,7 +219,7 @@ end
 
 -- --- the task --------------------------------------------------------------------------------------------
 
--- The initializer of a worker.
+-- The initializer of the workers.
 function M.prepare(job)
   local work = {}
   for key, value in pairs(job) do work[key] = value end
@@ -230,18 +230,19 @@ function M.prepare(job)
     work.fn = assert(M.compile(job.text, job.header))
   end
   work.split = columns_of.splitter(job)
-  local more = not job.file and (job.text:find "%f[%w_]_n" or named_columns(job.text, job.header)[1]) -- than the line
+  -- More than the line is used.
+  local more = not job.file and (job.text:find "%f[%w_]_n" or named_columns(job.text, job.header)[1])
   work.quick = job.separator and not (work.split or more or work.reduce or job.seed or job.tag or job.log)
   work.call = work.quick and call_lines or call_records
   require "tine".worker.state.map_work = work
 end
 
--- Whether the file has a `reduce`: asked before anything else, so that what is wrong with it is told at once.
+-- Does the file have a `reduce`? Asked first, so that errors in the file are reported at once.
 function M.reduces() return require "tine".worker.state.map_work.reduce end
 
 local function count(text, separator) return select(2, text:gsub(separator == "\0" and "%z" or separator, "")) end
 
--- The numbers of records and lines up to at.position. (A quick block does not count them while all is well.)
+-- The numbers of records and lines up to at.position. (Counted only after an error.)
 local function place(work, text, at)
   local before = text:sub(1, at.position - 1)
   if not work.separator then return 1, 1 end
@@ -252,7 +253,7 @@ local function place(work, text, at)
   return records, lines - math.max(count(last, "\n"), 1) + 1
 end
 
--- The text to print for a block of records whose first has the number `first`; the failed ones as a list of
+-- Runs a block of records, the first of which has number `first`. Returns the text to print; failures as a list of
 -- record (its index), line (in the block), message, ..., or nil; values for `reduce`; lines for the joblog; seconds.
 function M.block(text, first)
   local work = require "tine".worker.state.map_work
@@ -260,7 +261,7 @@ function M.block(text, first)
   local started = host.clock()
   local out, failed = { values = {}, log = {}, bytes = 0 }, nil
   while true do
-    local ok, err = pcall(work.call, work, text, at, out) -- once for all records, unless some fail
+    local ok, err = pcall(work.call, work, text, at, out) -- one pcall for all records, unless some fail
     if ok then break end
     failed = failed or {}
     local record, line = place(work, text, at)
@@ -268,7 +269,7 @@ function M.block(text, first)
     if work.log then log(work, out, at, 1) end
   end
   if work.quiet and not work.results then out = { values = out.values, log = out.log } end
-  out[#out + 1] = "" -- so that the last line has its newline too
+  out[#out + 1] = "" -- so that the last line ends with a newline
   return table.concat(out, "\n"), failed, work.reduce and out.values or nil, table.concat(out.log),
     host.clock() - started
 end

@@ -1,4 +1,4 @@
--- JSON (RFC 8259): text to values. null is json.null; numbers are floats unless they are written as integers.
+-- A JSON parser (RFC 8259). null becomes json.null; numbers become floats unless written as integers.
 local M = {}
 
 M.null = setmetatable({}, { __tostring = function() return "null" end })
@@ -10,7 +10,7 @@ local function fail(text, at, what)
   error({ json = ("%s in line %d"):format(what, line) })
 end
 
--- The character of the escape behind the backslash at `at`; where it ends.
+-- The character of the escape at `at`, and the position behind it.
 local function escape(text, at)
   local kind = text:sub(at + 1, at + 1)
   if ESCAPES[kind] then return ESCAPES[kind], at + 2 end
@@ -22,7 +22,7 @@ local function escape(text, at)
   return utf8.char(code >= 0xd800 and code < 0xe000 and 0xfffd or code), at + 6
 end
 
--- The string whose opening quote is at `at`; where it ends.
+-- The string whose opening quote is at `at`, and the position behind it.
 local function string_at(text, at)
   local first, last = text:find('^[^"\\%c]*"', at + 1)
   if first then return text:sub(first, last - 1), last + 1 end
@@ -101,7 +101,7 @@ function value_at(text, at, depth)
   return number_at(text, at)
 end
 
--- The value that starts at `at` (1), and where the text behind it goes on; nil and what is wrong.
+-- The value that starts at `at` (default 1), and the position of the text after it; nil and a message.
 function M.value(text, at)
   local ok, value, after = pcall(value_at, text, skip(text, at or 1), 0)
   if ok then return value, skip(text, after) end
@@ -109,7 +109,7 @@ function M.value(text, at)
   error(value, 0)
 end
 
--- The value that the text is; nil and what is wrong.
+-- The value of the whole text; nil and a message.
 function M.decode(text)
   local value, after = M.value(text)
   if value ~= nil and after <= #text then return nil, "something behind the value" end

@@ -1,9 +1,10 @@
--- The page of a report: the template's parts (page.html, page.css, the .js files) and the trace in short form.
+-- The page of a report: the parts of the template (page.html, page.css, the .js files), and the trace in compact
+-- form.
 local M = {}
 
 -- --- JSON ---------------------------------------------------------------------------------------------
 
--- Inside of a script element: no "</script>", no "<!--".
+-- Escapes for text inside a script element: no "</script>", no "<!--".
 local ESCAPES <const> = { ['"'] = '\\"', ["\\"] = "\\\\", ["<"] = "\\u003c", ["\u{2028}"] = "\\u2028" }
 
 local function text(s)
@@ -25,7 +26,7 @@ local function column(tasks, f)
   return "[" .. table.concat(out, ",") .. "]"
 end
 
--- Those tasks that have it: { "number of the task": value, ... }
+-- The values of tasks that have one: { "number of the task": value, ... }
 local function some(tasks, f)
   local out = {}
   for i, t in ipairs(tasks) do
@@ -35,7 +36,7 @@ local function some(tasks, f)
   return "{" .. table.concat(out, ",") .. "}"
 end
 
--- Starts as steps from one to the next: small numbers.
+-- Start times as differences, which are small numbers.
 local function steps(tasks, first)
   local before = first
   return column(tasks, function(t)
@@ -88,7 +89,7 @@ local ENTITIES <const> = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'
 
 local function html(s) return (tostring(s):gsub("[&<>\"]", ENTITIES)) end
 
--- A page as text. trace: of report/trace.lua, with `file`, its name.
+-- Makes the page. trace: from report/trace.lua, with `file`, its name.
 function M.make(trace)
   local scripts = {}
   for i, name in ipairs(SCRIPTS) do scripts[i] = require("tine.cli.report." .. name .. "_js") end

@@ -1,11 +1,12 @@
--- Reads a trace (src/trace/format.h says what is in it): the tasks as columns, and what else a page shows.
+-- Reads a trace (the format is in src/trace/format.h): the tasks, and everything else that the page shows.
 local json = require "tine.cli.report.json"
 
 local M = {}
 
 -- --- events -------------------------------------------------------------------------------------------
 
--- Most events of a trace are of tasks that finished: five times as fast as by the general way, which gives the same.
+-- Most events are tasks that finished: this pattern reads them five times as fast as the JSON parser, with the same
+-- result.
 local FINISHED <const> = '^{"name":"([^"\\%c]*)","cat":"task","ph":"X","pid":(%d+),"tid":(%d+),"ts":(%d+%.%d+),' ..
   '"dur":(%d+%.%d+),"args":{"id":(%d+),"attempt":(%d+),"how":"(finished)","wait":(%d+%.%d+)}}()'
 
@@ -16,15 +17,16 @@ local function finished_task(text, at)
            args = { id = tonumber(id), attempt = tonumber(attempt), how = how, wait = tonumber(wait) } }, after
 end
 
--- The value at `at` and where the text goes on; or nil, what is wrong, and whether the text ends there in its midst.
+-- The event at `at`, and the position behind it; or nil, a message, and whether the text ends within the event.
 local function next_event(text, at)
   local value, after = finished_task(text, at)
   if not value then value, after = json.value(text, at) end
   if value ~= nil then return value, after end
-  return nil, after, not text:find("\n", at, true) -- events are lines
+  return nil, after, not text:find("\n", at, true) -- each event is a line
 end
 
--- Calls f with each event of the array that begins at `at`. Whether it is whole; or nil, and what is wrong.
+-- Calls f with each event of the array that begins at `at`. Returns whether the array is complete; or nil and a
+-- message.
 local function each_in(text, at, f)
   at = text:find("[^%s]", at + 1)
   local n = 0
@@ -40,7 +42,7 @@ local function each_in(text, at, f)
   return at ~= nil
 end
 
--- An array of events, or an object that has one.
+-- The same for an array of events, or an object that contains one.
 local function each_event(text, f)
   local at = text:find "[^%s]"
   if not at then return nil, "it is empty" end
@@ -52,8 +54,8 @@ end
 
 -- --- labels -------------------------------------------------------------------------------------------
 
--- A label without the number of the item and that of the task: name, with a mark where that of the item was, the
--- number of the item, and whether that of the task was behind it.
+-- Splits a label: its name without the numbers of item and task, but with a mark where the item's was; the number of
+-- the item; and whether it had the task's.
 local function split_label(label, id)
   local name, numbered = label, false
   local ending = (" #%d"):format(id)
@@ -67,7 +69,7 @@ local function split_label(label, id)
   return name, nil, numbered
 end
 
--- --- what is kept of them -----------------------------------------------------------------------------
+-- --- collecting ---------------------------------------------------------------------------------------------
 
 local Trace = {}
 Trace.__index = Trace
@@ -81,7 +83,7 @@ local function number_of(list, known, value)
   return i
 end
 
--- Times as integers, ns; what is none, as the infinite, is an error.
+-- Microseconds as integer ns; raises an error for infinities and the like.
 local function ns(us) return assert(math.tointeger(math.floor(us * 1000 + 0.5))) end
 
 function Trace:row(e)
@@ -144,7 +146,7 @@ function Trace:take(e)
   end
 end
 
--- Rows that have something, in their order, numbered.
+-- Keeps rows that have events, sorts and numbers them.
 local function settle_rows(self)
   local used = {}
   for _, list in ipairs { self.tasks, self.starts, self.marks } do
@@ -162,7 +164,7 @@ local function settle_rows(self)
   self.rows = rows
 end
 
--- The trace that the text is; nil and why it is none.
+-- Reads the text of a trace; nil and a message if it is none.
 function M.read(text)
   local self = setmetatable({
     n = 0, rows = {}, by_key = {}, tasks = {}, starts = {}, marks = {}, names = {}, names_numbered = {}, plain = {},

@@ -1,8 +1,8 @@
--- tine serve --on HOST,HOST: the same command on other hosts, by ssh.
+-- tine serve --on HOST,HOST: runs the same command on other hosts, by ssh.
 --
--- Each host's command ends with us, however we end: it reads a pipe of ours through ssh, asks its `tine serve` to leave
--- at each line, and once more when the pipe is at its end. What it logs comes through another pipe, and goes on behind
--- the host's name.
+-- Each host's command ends when this process ends, in whatever way: through ssh it reads a pipe of ours, asks its
+-- `tine serve` to leave at each line, and once more at the end of the pipe. Its log comes through another pipe, and
+-- is printed with the host's name in front.
 local host = require "tine.cli.host"
 local trouble = require "tine.cli.trouble"
 
@@ -20,7 +20,7 @@ wait $serve; code=$?
 kill $reader 2>/dev/null
 exit $code]]
 
--- The words of a command line without --on and what follows it.
+-- The words of a command line without --on and its value.
 local function without_on(args)
   local words, i = {}, 1
   while i <= #args do
@@ -49,7 +49,7 @@ local function start(name, command)
   }
 end
 
--- Its lines, as far as they are there; with `ended` the last one, too, though it is not complete.
+-- Prints the lines that have come; with `ended` the last one even if it is incomplete.
 local function pass_on(one, ended)
   local before, goes_on = nil, one.log ~= nil
   while goes_on and one.reader:buffered() ~= before do
@@ -66,7 +66,7 @@ local function pass_on(one, ended)
   end
 end
 
--- It has ended: whether well.
+-- The host's command has ended: returns whether it ended well.
 local function collect(one)
   local code, signal
   repeat code, signal = one.child:wait() until code
@@ -79,7 +79,7 @@ local function collect(one)
   return false
 end
 
--- The first time they are asked to leave, then to do so at once.
+-- Asks all hosts to leave, or the second time to leave at once.
 local function ask(list, again)
   for _, one in ipairs(list) do
     if again and one.pipe then
@@ -91,7 +91,7 @@ local function ask(list, again)
   end
 end
 
--- Which of them have ended are taken out; whether all of those ended well.
+-- Removes the hosts that have ended. Returns whether all of these ended well.
 local function take_out(list, ended)
   local good = true
   for i = #list, 1, -1 do
@@ -100,7 +100,7 @@ local function take_out(list, ended)
   return good
 end
 
--- Serves on these hosts with the arguments of the command line; its exit code.
+-- Serves on these hosts with the arguments of the command line. Returns the exit code.
 function M.serve(hosts, args)
   local signals, why = host.signals()
   if not signals then trouble.give_up("%s", why) end

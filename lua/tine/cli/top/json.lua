@@ -1,4 +1,4 @@
--- JSON of plain values. A table is an object, unless it was made a list by `list` or has a first element.
+-- A JSON encoder for plain values. A table is an object unless it was marked by `list` or has a first element.
 local M = {}
 
 local List = {}
@@ -7,7 +7,7 @@ function M.list(t) return setmetatable(t, List) end
 
 local ESCAPES <const> = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
--- Bytes that are no UTF-8 become U+FFFD, one each.
+-- Replaces each byte that is not valid UTF-8 by U+FFFD.
 local function clean(s)
   if utf8.len(s) then return s end
   local parts, at = {}, 1

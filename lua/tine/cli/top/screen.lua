@@ -1,11 +1,11 @@
--- The screen of `tine top`: pools, refreshed, with a worker chosen; and the place of its task.
+-- The screen of `tine top`: the pools, refreshed, with a selected worker; and the place of its task.
 local core = require "tine.core"
 local host = require "tine.cli.host"
 local text_of = require "tine.cli.top.text"
 
 local M = {}
 
-local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l" -- the other screen, no cursor
+local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l" -- alternate screen, no cursor
 local HOME <const>, CLEAR_LINE <const>, CLEAR_REST <const> = "\27[H", "\27[K", "\27[J"
 local REVERSE <const>, PLAIN <const> = "\27[7m", "\27[m"
 local STDIN <const> = 0
@@ -15,7 +15,8 @@ Screen.__index = Screen
 
 -- --- the terminal ----------------------------------------------------------------------------------------------
 
--- Keys come one by one and are not shown; Ctrl-C is one, so that the terminal is always left as it was.
+-- Sets the terminal so that keys come one by one and are not echoed. Ctrl-C is a key, too, so that the terminal is
+-- always restored.
 local function take_terminal()
   local pipe <close> = assert(io.popen("stty -g", "r"))
   local before = pipe:read "l"
@@ -34,7 +35,7 @@ end
 
 local ARROWS <const> = { A = "up", B = "down" }
 
--- The next key, or nil when there was none for so long, or the input has ended ("q").
+-- The next key; nil if there was none within this time; "q" at the end of the input.
 local function key_within(seconds)
   if not host.poll({ STDIN }, seconds) then return nil end
   local c = io.read(1)
@@ -46,10 +47,10 @@ end
 
 local function size_now()
   local columns, rows = core.terminal(1)
-  return { columns = columns or 80, rows = (rows or 24) - 2 } -- without the lines at the top and the bottom
+  return { columns = columns or 80, rows = (rows or 24) - 2 } -- without the first and the last line
 end
 
--- In one write, so that nothing flickers.
+-- Draws everything in one write, against flicker.
 local function draw(title, lines, foot, size, chosen)
   local out = { HOME, text_of.clip(title, size.columns), CLEAR_LINE, "\r\n" }
   for i = 1, math.min(#lines, size.rows) do
@@ -62,7 +63,7 @@ local function draw(title, lines, foot, size, chosen)
   io.stdout:flush()
 end
 
--- Each pool knows the last look at it, for its rate.
+-- Each pool keeps its previous state, for rates.
 function Screen:look()
   local pools, before = self.settings.look(), {}
   for _, pool in ipairs(self.pools) do before[pool.socket], pool.before = pool, nil end
@@ -70,7 +71,7 @@ function Screen:look()
   self.pools = pools
 end
 
--- The line of the chosen worker, if that is still there.
+-- The line of the selected worker, if it still exists.
 function Screen:line_of_choice(where, count)
   local first
   for i = 1, count do
@@ -108,7 +109,7 @@ function Screen:move(step)
   self.choice = { socket = found.pool.socket, worker = found.worker.id }
 end
 
--- Lines that fit, broken between words where that can be.
+-- Breaks the text into lines that fit, between words if possible.
 local function split(text, columns)
   local lines = {}
   for line in text:gmatch "[^\n]+" do
@@ -122,7 +123,7 @@ local function split(text, columns)
   return lines
 end
 
--- Where the task of the chosen worker is, until a key comes.
+-- Shows the place of the selected worker's task until a key is pressed.
 function Screen:show_place()
   local at = self.line and self.where[self.line]
   local task = at and at.worker.task
@@ -137,7 +138,7 @@ function Screen:show_place()
   repeat until key_within(3600)
 end
 
--- False: it is to end.
+-- Returns false to end.
 function Screen:obey(key)
   if key == "q" or key == "\3" or key == "\4" then return false end
   if key == "down" or key == "j" then self:move(1) end
@@ -146,7 +147,7 @@ function Screen:obey(key)
   return true
 end
 
--- settings: delay, look() -> pools, place(pid, task), explain() -> why there are none. An exit code.
+-- settings: delay, look() -> pools, place(pid, task), explain() -> why there are none. Returns an exit code.
 function M.run(settings)
   local terminal <close> = take_terminal()
   if not terminal then error("the terminal cannot be set up: is stdin one? (--once needs none)", 0) end

@@ -1,4 +1,4 @@
--- What `tine top` shows of pools, as text.
+-- Formats what `tine top` shows of pools.
 local core = require "tine.core"
 local units = require "tine.units"
 local clock, sleep = core.public.clock, core.public.sleep
@@ -6,11 +6,11 @@ local duration, bytes, count, percent = units.duration, units.bytes, units.count
 
 local M = {}
 
--- --- words -----------------------------------------------------------------------------------------------------
+-- --- basics ------------------------------------------------------------------------------------------------------
 
 local function per_second(n) return (n >= 1000 and count(n // 1) or ("%.3g"):format(n)) .. "/s" end
 
--- Texts of programs do not get to the terminal as they are.
+-- Removes control characters from texts of programs.
 local function plain(s) return (s:gsub("%c", "?"):gsub("\xC2[\x80-\x9F]", "?")) end
 
 local function clip(s, columns)
@@ -23,7 +23,7 @@ M.duration, M.bytes, M.count, M.percent, M.plain, M.clip = duration, bytes, coun
 
 -- --- one pool --------------------------------------------------------------------------------------------------
 
--- A line of parts, in several lines where they do not fit in one; at most one part is longer than a line.
+-- Appends a line of parts, broken into several lines if needed.
 local function parts_lines(lines, name, parts, between, columns)
   local indent = ("  %-11s "):format(name)
   local line = indent
@@ -51,7 +51,7 @@ local function times_parts(times, columns)
   return parts
 end
 
--- Tasks that end in a second: since the last look, or on the whole.
+-- Tasks that end per second: since the last look, or on average.
 local function rate(pool)
   local s, before = pool.stats, pool.before
   local done = s.finished + s.failed + s.cancelled
@@ -62,7 +62,7 @@ local function rate(pool)
   return pool.elapsed > 0 and done / pool.elapsed or 0
 end
 
--- timeout 3, crashed 1
+-- Formats numbers by kind: "timeout 3, crashed 1".
 local function kinds(by_kind)
   local list = {}
   for kind, n in pairs(by_kind) do list[#list + 1] = ("%s %s"):format(kind, count(n)) end
@@ -70,7 +70,7 @@ local function kinds(by_kind)
   return #list > 0 and " (" .. table.concat(list, ", ") .. ")" or ""
 end
 
--- Where they are, if that is elsewhere.
+-- The hosts of a pool with workers on other machines.
 local function hosts_of(pool)
   local slots = 0
   for _, host in ipairs(pool.hosts) do slots = slots + host.slots end
@@ -101,7 +101,7 @@ local function head(pool, columns)
   return lines
 end
 
--- Columns of a worker: name, format, text; those with the highest number are left out first where there is no room.
+-- Columns of a worker: name, format, text, level. The highest levels are left out first if there is no room.
 local FIELDS <const> = {
   { "ID", "%4s", function(w) return w.id end, 0 },
   { "PID", "%8s", function(w) return w.pid end, 2 },
@@ -111,12 +111,12 @@ local FIELDS <const> = {
   { "MEMORY", "%10s", function(w) return bytes(w.memory) end, 1 },
   { "TASKS", "%9s", function(w) return count(w.tasks) end, 4 },
 }
--- How far the fields may go: 4 all of them.
+-- The highest level that fits; 4: all.
 local function detail(columns)
   return columns >= 92 and 4 or columns >= 82 and 3 or columns >= 75 and 2 or columns >= 66 and 1 or 0
 end
 
--- The machine of a worker, of a pool that has some on others.
+-- The machine of a worker, for a pool with workers on other machines.
 local HOST <const> = { "HOST", "%-16s", function(w) return clip(plain(w.host), 16) end, 0 }
 
 local function row(columns, far, value, last)
@@ -137,7 +137,7 @@ local function worker_line(worker, now, columns, far)
   return row(columns, far, function(field) return field[3](worker, now) end, task)
 end
 
--- Those that run the longest first, then the others.
+-- Running workers first, by how long, then the others.
 local function in_order(workers)
   local list = table.move(workers, 1, #workers, 1, {})
   table.sort(list, function(a, b)
@@ -159,7 +159,7 @@ local function failed_lines(pool, now)
   return list
 end
 
--- Lines of a pool, at most `rows`; what of it is a worker is noted in `marks`: line -> worker.
+-- The lines of a pool, at most `rows`; `marks` gets the worker of each line that shows one.
 local function pool_lines(pool, screen, rows, marks)
   local now, columns = clock(), screen.columns
   local lines = head(pool, columns)
@@ -178,9 +178,9 @@ local function pool_lines(pool, screen, rows, marks)
   return table.move(failed, 1, #failed, #lines + 1, lines)
 end
 
--- --- all of them -----------------------------------------------------------------------------------------------
+-- --- all pools ---------------------------------------------------------------------------------------------------
 
--- As lines, none longer than the screen is wide, and a table: line -> { pool =, worker = }.
+-- The pools as lines that fit the screen, and a table: line -> { pool =, worker = }.
 function M.lines(pools, screen)
   local lines, where = {}, {}
   local rows = screen.rows == math.huge and math.huge or math.max(screen.rows // #pools - 1, 8)
@@ -198,9 +198,9 @@ end
 
 function M.pools(pools, screen) return table.concat((M.lines(pools, screen)), "\n") .. "\n" end
 
--- --- where a task is -------------------------------------------------------------------------------------------
+-- --- the place of a task -----------------------------------------------------------------------------------------
 
--- What the kernel says of a process that does not run Lua.
+-- The kernel's state of a process.
 local function kernel_state(pid)
   local file = io.open(("/proc/%d/stat"):format(pid))
   local state = file and file:read "a":match "%) (%a)"
@@ -216,8 +216,8 @@ local C_LINES <const> = {
   T = "its process is stopped (SIGSTOP, or a debugger)",
 }
 
--- The same, told from what it is for an instant only: a process that has just been asked where its task is was woken
--- for that, and runs, or waits for a processor, before it stands again. One that computes is seen to do nothing else.
+-- The same, ignoring short states: a process was just woken by the request, and runs, or waits for a processor,
+-- before it blocks again. A process that computes is in state R all the time.
 local function settled_state(pid)
   for _ = 1, 20 do
     local state = kernel_state(pid)
