@@ -43,7 +43,7 @@ function Service:rest()
     self.driver.stop(self)
 end
 
--- Wake the coroutines (of maps and the like) for which what they wait for has come; with `all` every one.
+-- Wake the coroutines (of maps and the like) whose conditions are met; with `all` every one.
 function Service:look(all)
     for w, is_there in pairs(self.parked) do
         if all or is_there() then

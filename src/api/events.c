@@ -52,7 +52,7 @@ int tine_future_next_event(tine_future *f, double timeout, const void **bytes, s
             return settled ? 0 : err;
         if (tine__api_is_managing(f->pool) && timeout != 0)
             return TINE_EINVALID;
-        /* It waits for no task's end; but the events may come after another task that stands. */
+        /* This waits for no task's end, but a task that stands may be in the way of this one. */
         err = tine__api_wait(f->pool, has_event, tine__events_no_end, f, deadline);
     }
 }

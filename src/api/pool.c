@@ -90,7 +90,7 @@ void tine__api_explain(int err) {
     if (err != TINE_ESYSTEM && err != TINE_EARG)
         tine__why_clear();
     else if (err == TINE_ESYSTEM && tine__why_text(errno) != tine__why_said())
-        /* What was noted belongs to an error that was handled. */
+        /* The text noted so far is about an earlier error, which was handled. */
         tine__why(errno, "%s", strerror(errno));
 }
 

@@ -64,7 +64,7 @@ void tine__anchor_weaken(lua_State *L, struct anchor *a, int idx) {
     lua_rawseti(L, UP(UP_ANCHORS), a->slot);
 }
 
-/* Items that were released meanwhile were put aside (state.limbo): they are news again. */
+/* Items that were released meanwhile were put aside (state.limbo): they have news again. */
 void tine__anchor_strengthen(lua_State *L, struct anchor *a, int idx) {
     struct state *S = state_of(L);
     struct list *node;

@@ -63,7 +63,8 @@ struct nap {
     int status;       /* if not LUA_OK, the error value is on the stack */
 };
 
-/* The hook may wait itself, and take in what is awaited here. */
+/* Run the hook before the thread sleeps. True: do not sleep, since the hook has failed, or has
+** itself waited and may have taken the result that is awaited here. */
 static bool before_sleep(void *arg) {
     struct nap *nap = arg;
     nap->status = run_hook(nap->L);
@@ -142,11 +143,11 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadli
 /* Take in results and run what is due. */
 static void dispatch(lua_State *L, struct state *S, const struct aim *aim) {
     tine__reap(L);
-    tine__gives_run(L); /* what is awaited may depend on these */
+    tine__gives_run(L); /* the awaited task may need a result that they give */
     if (S->depth >= NESTED_CALLBACKS)
         return;
     if (aim->quiet)
-        tine__questions_run(L); /* or on these */
+        tine__questions_run(L); /* it may depend on their answers */
     else if (callbacks_due(S))
         tine__callbacks_run(L);
 }
@@ -169,7 +170,7 @@ static bool ends(const struct item *item, const void *arg) {
     return item->inbox == q->inbox && q->aim->ends(q->aim, item->owner);
 }
 
-/* Loosen the tasks that stand and are awaited, or may delay those that are. */
+/* Loosen the tasks that stand and are awaited, or may delay an awaited task. */
 static void loosen(struct state *S, const struct aim *aim) {
     bool stand = false, hold = false;
     for (struct list *n = S->busy.next; aim->ends && n != &S->busy; n = n->next)

@@ -11,7 +11,7 @@ struct aim {
     const struct future *future; /* the future that is awaited; NULL: all watched futures */
     uint64_t n;
     struct core *core; /* until the core's pool has ended, the aim may still be met */
-    bool any;          /* it is certain to be met */
+    bool any;          /* the aim is certain to be met */
     /* Called when nothing in flight can meet the aim. Returns true if it has changed something,
     ** false to go on waiting. NULL: the wait raises an error. */
     bool (*give_up)(lua_State *L, const struct aim *aim);

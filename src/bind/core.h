@@ -64,12 +64,12 @@ struct core {
     bool here;    /* in-process: tasks run in program threads */
     unsigned workers;
     uint32_t since_poll; /* submits since results were last taken in */
-    uint64_t taken;      /* how many times news were taken from its inbox */
+    uint64_t taken;      /* how many times news was taken from its inbox */
     int epoll;           /* the descriptor of pool:fileno (fileno.c), or -1 */
     int due;             /* readable while callbacks are due, or -1 */
     int alarm;           /* a timer descriptor for the loop, or -1 */
     bool rung;           /* `due` must be readable for another reason, too */
-    bool polled;         /* An event loop may know the descriptor until the pool is collected. */
+    bool polled;         /* an event loop may know the descriptor until the pool is collected */
     /* An event loop uses the descriptor until it releases it: CORE_LOOP (loop.c). */
     bool served;
     /* The loop watches the descriptor and keeps running while tasks are unfinished. */

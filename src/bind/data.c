@@ -35,7 +35,7 @@ int tine__data_buffer(lua_State *L) {
     luaL_argcheck(L, size >= 0, 1, "a size must not be negative");
     collect_after(L, (uint64_t)size);
     int err = tine__buffer_new(L, (uint64_t)size);
-    if (err) { /* garbage may hold what was missing */
+    if (err) { /* a collection may free what was missing */
         lua_gc(L, LUA_GCCOLLECT);
         err = tine__buffer_new(L, (uint64_t)size);
     }

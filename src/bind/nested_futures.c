@@ -95,7 +95,7 @@ static int settle(lua_State *L) {
     lua_Integer number = (lua_Integer)p->letter.number;
     push_kept(L, KEPT_NESTED); /* index 3 */
     if (lua_rawgeti(L, 3, number) == LUA_TNIL)
-        return 0;               /* it was forgotten */
+        return 0;               /* the future was forgotten */
     lua_rawgeti(L, 3, -number); /* index 5 */
     struct future *f = lua_touserdata(L, 4);
     int n = push_end(L, l, 4, 5, &p->letter);
@@ -229,8 +229,8 @@ static bool any_left(lua_State *L, const struct named *named) {
     return left;
 }
 
-/* Wait until the aim is met, or nothing more can be done here. *status is that of callbacks; an
-** error is pushed. */
+/* Wait until the aim is met, or until nothing more can be done here. *status: how the callbacks
+** ended; if not LUA_OK, their error value is pushed. */
 static int wait_for(lua_State *L, struct waiting *w, const struct aim *aim, uint64_t deadline,
                     struct named *named, int *status) {
     struct named next;
@@ -246,8 +246,7 @@ static int wait_for(lua_State *L, struct waiting *w, const struct aim *aim, uint
         }
         err = tine__nest_wait(w, next.numbers, next.n, deadline);
         *status = settle_all(L, w->loop);
-        if (w->loop->waits != waits) /* a callback has waited meanwhile, which has replaced what was
-                                     ** told */
+        if (w->loop->waits != waits) /* a callback has waited, and told the pool other futures */
             w->said = false;
     }
     return err;

@@ -102,7 +102,7 @@ static void read_limits(lua_State *L, int arg, struct pool_options *o) {
 
 /* --- the program as a process --- */
 
-/* What it reads stays on the stack. */
+/* Read the global `arg`. Its values stay on the stack. */
 static void read_arg(lua_State *L, struct boot *boot) {
     lua_pushglobaltable(L);
     lua_pushliteral(L, "arg");

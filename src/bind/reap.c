@@ -51,7 +51,7 @@ void tine__core_join(lua_State *L, struct core *c) {
     S->changes++;
     tine__core_retire(S, c);
     tine__core_unanchor(L, c);
-    warn_of_trace(L, p); /* what was written last may have failed, too */
+    warn_of_trace(L, p); /* the last writes may have failed, too */
     tine__pool_unref(p);
 }
 
@@ -134,7 +134,7 @@ static void future_landed(lua_State *L, struct future *f) {
 ** ended the future. */
 COLD static bool keep_rare(lua_State *L, struct future *f, int idx) {
     const struct item_rare *rare = item_rare(f->anchor.item);
-    /* What is made while lua_close runs is not finalized, so it is left to the item. */
+    /* Userdata that are made while lua_close runs are not finalized: leave the data in the item. */
     bool finalizes = !state_of(L)->closing;
     if (rare->told && !tine__extras_keep_progress(L, f, idx))
         return false;

@@ -86,7 +86,7 @@ static struct shared *check(lua_State *L) {
     return luaL_checkudata(L, 1, CODEC_SHARED);
 }
 
-/* The same; raises unless its value can be read. */
+/* The shared value at 1; raises unless its value can be read. */
 static struct shared *check_open(lua_State *L) {
     struct shared *s = check(L);
     tine__check_process(L, s->core);

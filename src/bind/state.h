@@ -115,7 +115,7 @@ struct state {
     /* Cache of views that were checked last, by address, until they are finalized. */
     const void *known[KNOWN];
     atomic_bool stirred; /* inbox.stirred of all its cores */
-    uint64_t changes;    /* grows when news are taken and pools are opened or joined */
+    uint64_t changes;    /* grows when news is taken and pools are opened or joined */
     /* Bytes of buffers and images made since the last collection that was run for them (data.c). */
     uint64_t shared;
 };

@@ -176,7 +176,7 @@ static int end_launch(lua_State *L, struct core *c, struct draft *d, struct item
     d->anchor->item = item;
     d->name.id = item->name.id;
     if (d->needs)
-        *d->needs = NULL; /* they are the item's now */
+        *d->needs = NULL; /* the item owns them now */
     return 0;
 }
 

@@ -9,8 +9,8 @@
 ** pushed. Frees the outcome. */
 int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const struct task_name *name,
                       uint32_t k);
-/* The same without freeing it, if the values are so few and small that decoding them again is
-** cheaper than keeping them; else -1. Without strings it does not allocate. */
+/* Push the values without freeing the outcome, if they are so few and small that decoding them
+** again is cheaper than keeping them; else return -1. With `strings` false it does not allocate. */
 int tine__scalars_push(lua_State *L, const struct outcome *o, bool strings);
 /* Push error and traceback of an outcome that is not VALUES. Frees the outcome. */
 void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,

@@ -27,7 +27,7 @@ static inline const void **known_at(struct state *S, const void *view) {
 struct view *tine__check_view(lua_State *L, int arg);
 /* The same for submitting a task: raises also if it was finalized. */
 struct view *tine__check_live_view(lua_State *L, int arg);
-/* The same as tine__check_view for a pool only. */
+/* The pool (no view) at `arg`; raises if it cannot be used in this process. */
 struct core *tine__check_pool(lua_State *L, int arg);
 /* The pool at `idx`; NULL: it is no pool. */
 struct view *tine__to_pool(lua_State *L, int idx);

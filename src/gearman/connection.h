@@ -21,7 +21,7 @@ struct gm_conn {
     bool connecting;                  /* not established yet: output waits */
     bool readable;                    /* there may be something to read */
     int error;                        /* errno of why it was closed; 0: closed by the server */
-    /* It has failed with `error`, and is closed by the next tine__gm_receive. */
+    /* The connection has failed with `error`; the next tine__gm_receive closes it. */
     bool broken;
     uint64_t heard; /* ns: when bytes last came, or this way was begun */
     uint64_t owing; /* ns: since when the server owes a sign of life; 0: it owes none */

@@ -147,8 +147,8 @@ enum gm_order_kind {
     SAY_RECALL,  /* tasks that have not begun must not begin */
     SAY_LATE,    /* the same, and end the running one: its time is over */
     SAY_STOP,    /* the same, for any other reason */
-    /* The same, at once, with the worker that runs it. Each of these four may follow the ones
-    ** before. */
+    /* The same, at once: kill the worker that runs it. Each of these four orders may follow those
+    ** above it. */
     SAY_KILL
 };
 

@@ -63,7 +63,7 @@ size_t tine__gm_size(const char *bytes, size_t n);
 /* Append a request with these arguments. 0; or TINE_ENOMEM, with `out` unchanged. */
 int tine__gm_write(struct buf *out, enum gm_type type, unsigned nargs, const struct gm_text *args);
 
-/* Is it this text? The server ends some handles with an extra NUL. */
+/* Does `t` equal `text`? The server ends some handles with an extra NUL. */
 bool tine__gm_is(struct gm_text t, const char *text);
 
 #endif

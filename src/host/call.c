@@ -55,8 +55,8 @@ static void stop(lua_State *L, lua_Debug *ar) {
     luaL_error(L, "interrupted!");
 }
 
-/* Of Lua, a handler may only set the hook. A second Ctrl-C, when the script is stuck where no hook
-** runs, kills the program. */
+/* Of Lua's functions, a signal handler may call only lua_sethook. A second Ctrl-C, when the script
+** is stuck where no hook runs, kills the program. */
 static void on_interrupt(int signal) {
     int everything = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
     set_handler(signal, SIG_DFL);

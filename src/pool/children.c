@@ -338,7 +338,8 @@ static void answer(struct pool *p, unsigned worker, uint64_t number) {
     tine__letter_post(p, worker, place, letter, &(struct carried){0});
 }
 
-/* The parent waits for its children no longer. Those that it waited for are first in its list. */
+/* The parent no longer waits for its children. The children that it waited for are the first in its
+** list. */
 static void release(struct pool *p, struct item *parent, unsigned worker) {
     struct list *children = children_of(parent);
     for (struct list *n = children ? children->next : NULL; n != children; n = n->next) {

@@ -23,7 +23,7 @@ struct root_watch;
 struct inbox {
     struct pool *pool;
     /* set by the owner before the inbox is opened */
-    /* Called by the manager thread, with no lock held, when there are news that nobody has taken,
+    /* Called by the manager thread, with no lock held, when there is news that nobody has taken,
     ** unless the inbox has a descriptor (tine__inbox_fileno); and a last time when the pool has
     ** ended. NULL: news wait until they are taken. */
     void (*on_news)(struct inbox *inbox);
@@ -48,7 +48,7 @@ struct inbox {
     bool fresh;           /* has got news since its waiters were last woken */
     /* A submit was refused for max_pending: the inbox gets news when there is room. */
     bool refused;
-    bool urgent;              /* some fresh news are for the manager, which calls on_news */
+    bool urgent;              /* some fresh news is for the manager, which calls on_news */
     struct root_watch *watch; /* closes `fd` in forked children */
 };
 

@@ -293,7 +293,7 @@ static inline void inbox_freshen(struct inbox *in) {
     in->fresh = in->pool->fresh = true;
     atomic_store_explicit(&in->has_news, true, memory_order_release);
 }
-/* Set inbox->stirred, for news that are not items; after these were made visible. */
+/* Set inbox->stirred, for news that is not an item; call it after that news was made visible. */
 static inline void inbox_stir(struct inbox *in) {
     if (in->stirred)
         atomic_store_explicit(in->stirred, true, memory_order_release);

@@ -15,8 +15,8 @@ static double seconds(uint64_t ns) {
     return (double)ns / 1e9;
 }
 
-/* Processor time that workers have used. One that is just being reaped is missing from the sum,
-** hence the maximum. */
+/* Processor time that workers have used. A worker that is just being reaped is missing from the
+** sum, hence the maximum. */
 static uint64_t spent(struct pool *p) {
     uint64_t sum = p->figures.spent;
     for (unsigned w = 1; w <= p->s.top && !p->in_process; w++)

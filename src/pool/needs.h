@@ -37,11 +37,13 @@ struct needs *tine__needs_new(uint32_t n);
 /* Free the needs of an item that was not submitted. NULL is allowed. No lock held. */
 void tine__needs_free(struct needs *needs);
 
-/* For the item's owner, who gives one result: a result segment in `cb` with what it names, which
-** the item holds from then on (the caller still drops `cb`). Or (fail) who says what the item is to
-** end with. Nothing happens if the item has ended. Take the pool's lock. */
+/* The item's owner gives one result: a result segment in `cb` with what it names, which the item
+** holds from then on (the caller still drops `cb`). Does nothing if the item has ended. Takes the
+** pool's lock. */
 struct call_buf;
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
+/* The owner cannot give a result: end the item with this error. Does nothing if the item has ended.
+** Takes the pool's lock. */
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 
 /* The owner will give no more results: cancel the item if it waits for one. Returns whether it

@@ -78,7 +78,7 @@ struct pool_options {
 ** caller gets one reference. 0; TINE_ESYSTEM (errno), TINE_ENOMEM. */
 int tine__pool_open(struct pool **out, const struct pool_options *options);
 struct pool *tine__pool_ref(struct pool *p);
-/* The last reference frees the pool. Whoever opened it gives its reference up only after
+/* Giving up the last reference frees the pool. The opener gives its own up only after
 ** tine__pool_join. */
 void tine__pool_unref(struct pool *p);
 

@@ -87,7 +87,7 @@ static void admit(struct pool *p, struct item *item) {
         tine__wakeup_send(&p->wakeup); /* the manager must listen from now on */
 }
 
-#define LOOKS 16 /* a full site is looked at once in so many submits */
+#define LOOKS 16 /* submits per look at a full site */
 
 /* Is the item one of many that wait for room? The site was already asked to tell when there is
 ** room, and asking costs a fence each time. */

@@ -261,7 +261,7 @@ void tine__pool_shutdown(struct pool *p, bool cancel) {
     if (!pool_site_is_gone(p)) {
         tine__sched_shutdown(&p->s, cancel);
         tine__events_shut(p);
-        tine__inboxes_room(p); /* it never will have room */
+        tine__inboxes_room(p); /* the pool will never have room: the owners need not wait for it */
         tine__take_in(p, false);
         tine__wake_waiters(p, true);
         tine__wakeup_send(&p->wakeup);

@@ -86,7 +86,7 @@ static uint64_t longest_spin(struct inbox *const *inboxes, unsigned n) {
     return longest;
 }
 
-/* Yield the processor until there are news or the time is over. */
+/* Yield the processor until there is news or the time is over. */
 static bool spin(struct inbox *const *inboxes, unsigned n, uint64_t deadline) {
     struct yield y;
     for (bool more = tine__yield_begin(&y, longest_spin(inboxes, n)); more;) {
@@ -148,7 +148,7 @@ static bool enter(struct waiter *w, struct inbox *in) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p) && !tine__fd_ours(p->bells.waiter.fd) &&
         !p->site->ops->intact(p->site))
-        tine__take_in(p, true); /* else it would wait for ever; news are checked again afterwards */
+        tine__take_in(p, true); /* else it would wait for ever; news is checked again afterwards */
     bool leads = list_empty(&p->waiters);
     if (!leads && !need_own_fd()) {
         pthread_mutex_unlock(&p->lock);

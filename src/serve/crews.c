@@ -15,7 +15,7 @@ struct crew {
     uint64_t id;
     uint64_t errands;       /* number of errands */
     uint64_t last;          /* id of the last errand in the store; 0: none */
-    bool coded;             /* one of them names code */
+    bool coded;             /* an errand names code */
     struct store_refs held; /* all errands */
 };
 

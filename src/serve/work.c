@@ -66,8 +66,8 @@ static struct work *find_work(struct server *v, const char *unique) {
     return NULL;
 }
 
-/* Was the job here before? It is remembered. Submitters never repeat a job; somebody who records it
-** may. */
+/* Did this host get the job before? Remembers the job. Submitters never send a job twice, but
+** somebody who has recorded it may. */
 static bool was_seen(struct serve *s, const char *unique) {
     uint64_t id;
     memcpy(&id, unique, sizeof id);

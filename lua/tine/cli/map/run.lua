@@ -410,8 +410,8 @@ function M.run(job, input, settings)
   local ok, err = pcall(self.loop, self)
   if not ok then
     self.error = self.error or err
-    pool:kill_workers() -- what is running is of no use any more
-    pcall(self.output.flush, self.output) -- what is finished is
+    pool:kill_workers() -- the results of running jobs are no longer needed
+    pcall(self.output.flush, self.output) -- those of finished jobs are
     error(err, 0)
   end
   if finish then finish() end
