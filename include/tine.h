@@ -574,10 +574,8 @@ typedef struct tine_value {
     bool boolean;      /* of TINE_BOOLEAN */
     int64_t integer;   /* of TINE_INTEGER; of TINE_EXTENSION its type */
     double number;     /* of TINE_NUMBER; of TINE_INTEGER the value, rounded */
-    const char *bytes; /* of TINE_STRING and TINE_EXTENSION: points into the input, not
-                       ** NUL-terminated */
-    size_t length;     /* of `bytes`; of TINE_ARRAY and TINE_MAP the number of items or pairs, which
-                       ** follow */
+    const char *bytes; /* TINE_STRING, TINE_EXTENSION: inside the input; no NUL at the end */
+    size_t length;     /* of `bytes`; TINE_ARRAY, TINE_MAP: number of items or pairs that follow */
 } tine_value;
 
 /* A position in msgpack bytes, such as the values of a future or an event: where to read next, and

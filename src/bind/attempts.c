@@ -103,8 +103,8 @@ int tine__future_times(lua_State *L) {
     struct task_times t = {0};
     const struct attempts *before = f->core ? look(L, f, 1, &t) : NULL;
     uint64_t ended = f->done ? t.ended : 0;
-    if (!t.started && before && before->n > 0) /* it waits for its next attempt, or was ended while
-                                               ** waiting */
+    /* Not started: the task waits for its next attempt, or was ended while waiting. */
+    if (!t.started && before && before->n > 0)
         t = before->list[before->n - 1].times;
     lua_createtable(L, 0, 5);
     if (f->times.submitted || t.submitted)
@@ -251,8 +251,8 @@ static void ask(lua_State *L, struct item *item) {
         return;
     int status = call_when(L, idx + 1, attempt);
     bool again = status == LUA_OK && lua_toboolean(L, -1);
-    if (a->item == item && c->p) /* answered first, since what follows may raise, or wait for the
-                                 ** task */
+    /* Answer first: the lines below may raise, or wait for the task. */
+    if (a->item == item && c->p)
         tine__item_answer(c->p, item, again);
     if (status == LUA_OK)
         return;

@@ -7,8 +7,7 @@
 
 #include "bind/future.h"
 
-/* Limit of callbacks that run inside each other; what is due beyond it waits until they have
-** returned. */
+/* Limit of callbacks that run inside each other; further ones wait until these have returned. */
 #define NESTED_CALLBACKS 50
 
 /* Raise Lua's error for too many nested C calls if a callback could not even start or have its

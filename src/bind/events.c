@@ -45,8 +45,8 @@ static struct box *need_box(lua_State *L, struct future *f, int idx) {
     lua_setiuservalue(L, -2, 1);
     tine__extras_push(L, f, idx);
     lua_pushvalue(L, -2);
-    if (f->boxed || f->done) /* a finalizer that ran meanwhile has made the box or ended the
-                             ** future */
+    /* A finalizer that ran meanwhile may have made the box or ended the future. */
+    if (f->boxed || f->done)
         return lua_pop(L, 3), push_box(L, f, idx);
     lua_setfield(L, -2, "events");
     lua_pop(L, 1);
@@ -176,8 +176,7 @@ static bool event_met(const struct aim *aim) {
     return w->future->done || (w->box && w->box->events && tine__events_unread(w->box->events) > 0);
 }
 
-/* The wait reads the events itself; but another task that stands may delay the one that emits
-** them. */
+/* The wait reads the events itself, but another task that stands may delay the emitting one. */
 static bool no_end(const struct aim *aim, const struct anchor *a) {
     (void)aim;
     (void)a;

@@ -69,8 +69,8 @@ int tine__everywhere(lua_State *L) {
 
 /* Callback (future); two more upvalues: error, traceback. */
 static int report(lua_State *L) {
-    if (lua_type(L, lua_upvalueindex(UP_LAST + 1)) == LUA_TSTRING) /* tracebacks of callbacks begin
-                                                                   ** with the message */
+    /* Tracebacks of callbacks begin with the message. */
+    if (lua_type(L, lua_upvalueindex(UP_LAST + 1)) == LUA_TSTRING)
         lua_pushfstring(L, "%s\n%s", lua_tostring(L, lua_upvalueindex(UP_LAST + 1)),
                         lua_tostring(L, lua_upvalueindex(UP_LAST + 2)));
     else

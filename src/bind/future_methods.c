@@ -109,8 +109,7 @@ static int push_values(lua_State *L, struct future *f, int idx) {
     return f->nvalues;
 }
 
-/* Raise the error of the future at `idx`; its label and traceback are noted for whoever prints
-** it. */
+/* Raise the error of the future at `idx`; note its label and traceback for when it is printed. */
 static int raise_error(lua_State *L, struct future *f, int idx) {
     tine__future_label(L, f, idx);
     int label = lua_gettop(L);

@@ -186,8 +186,7 @@ static bool must_give(lua_State *L, struct map *m, uint64_t began) {
            tine__now() - began >= QUICK;
 }
 
-/* Has reading the last item taken long? Then the next one may, too, and the buffer must be sent
-** now. */
+/* Was the last item read slowly? Then the next one may be slow, too: send the buffer now. */
 static bool was_slow(struct map *m) {
     uint64_t tick = m->patient ? tine__now_coarse() : 0;
     bool slow = tick != m->tick;

@@ -229,8 +229,7 @@ static int give(lua_State *L) {
     return lua_error(L);
 }
 
-/* Push the callback that gives a future's result to the dependent, as its argument in this
-** position. */
+/* Push the callback that gives a future's result to the dependent as the argument at this place. */
 static void push_give(lua_State *L, int dependent, lua_Integer position) {
     push_upvalues(L);
     lua_pushvalue(L, dependent);

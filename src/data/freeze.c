@@ -243,8 +243,7 @@ static int freeze_fields(struct freezer *f, struct layout *o) {
     return 0;
 }
 
-/* A sequence whose items are in the hash part, and so come in no order: push it again, item by
-** item. */
+/* A sequence with items in the hash part, which come in no order: push it again, item by item. */
 static int freeze_again(struct freezer *f, struct layout *o) {
     lua_State *L = f->L;
     struct step step = {.up = o->up};

@@ -40,8 +40,7 @@ static void spoil(struct gm_conn *c, int error) {
     c->broken = c->readable = true;
 }
 
-/* Begin to connect on the present way. False: that has failed, and the next way is the present
-** one. */
+/* Begin to connect on the present way. False: failed; the next way is now the present one. */
 static bool try_way(struct gm_conn *c) {
     const int on = 1;
     const struct gm_way *way = &c->address->ways[c->way];

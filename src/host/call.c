@@ -20,8 +20,7 @@ void print_message(const char *name, const char *msg) {
     fflush(stderr);
 }
 
-/* A `print` that failed may not have been checked; then only the stream knows that something was
-** lost. */
+/* Nobody may have checked a `print` that failed: then only the stream knows of the loss. */
 const char *output_error(void) {
     if (fflush(stdout) == EOF)
         return strerror(errno);

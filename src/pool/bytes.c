@@ -42,8 +42,7 @@ int tine__item_move_bytes(struct pool *p, struct item *item) {
     return 0;
 }
 
-/* Where in the item's bytes, whose first task is item->first, the argument segment of task `k`
-** starts. */
+/* The offset of task k's argument segment in the item's bytes, which begin with item->first. */
 static size_t argument_start(const struct item *item, uint32_t k) {
     const struct call_head *call = &item->task.call;
     size_t at = call->label + call->function;

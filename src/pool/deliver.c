@@ -247,8 +247,7 @@ COLD static void note_ran(struct item *item, uint32_t k, const struct report *r)
         rare->ran[k] = r->ended - r->started;
 }
 
-/* Calls usually end in the order in which they were sent: prefetch what the next result will
-** change. */
+/* Calls usually end in the order of their sending: prefetch what the next result will change. */
 static inline void fetch_next(struct pool *p, const struct report *r) {
     const struct task *t = sched_sent(&p->s, r->ref);
     if (!t || t->call.count > 1)

@@ -178,8 +178,7 @@ COLD static void keep_lost(struct pool *p, const struct report *r) {
 
 #define OTHERS_AT_ONCE 4096 /* such reports may come faster than they are handled */
 
-/* Handle a report that is no result. True: reports of this kind may come faster than they are
-** handled. */
+/* Handle a report that is no result. True: this kind may come faster than it is handled. */
 COLD static bool hear_other(struct pool *p, const struct report *r) {
     if (r->kind == REPORT_EVENT || r->kind == REPORT_PRINTED) {
         if (r->kind == REPORT_EVENT)

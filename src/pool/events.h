@@ -44,14 +44,14 @@ uint64_t tine__events_unread(struct events *e);
 /* The owner reads the events and will go on: the tasks may stand also after the pool was shut
 ** down. */
 void tine__events_read(struct events *e);
-/* Somebody waits for the item's end, whose thread calls no tine__events_loosen; or (false) no
-** longer. */
+/* A thread that never calls tine__events_loosen begins (true) or stops (false) to wait for the
+** item's end. */
 void tine__events_await(struct events *e, bool awaits);
 /* Drop all events, now and in the future, if the caller holds the last reference but the item's:
 ** then nobody can read them. */
 void tine__events_drop(struct events *e);
 
-/* Somebody is about to shut the pool down and wait for its end; or (false) no longer. */
+/* A thread begins (true) or stops (false) to shut the pool down and wait for its end. */
 void tine__events_await_end(struct pool *p, bool awaits);
 
 /* To be called before a thread waits in a pool in which tasks stand (tine__events_stand). Exempts

@@ -189,8 +189,7 @@ void tine__deliver_text(struct pool *p, struct item *item, uint32_t k, int code,
 
 /* End a HELD item with this outcome. */
 void tine__item_end_held(struct pool *p, struct item *item, const struct outcome *how);
-/* The owner has answered that the item is not to be tried again: end it with its last attempt's
-** error. */
+/* The owner has answered no to another attempt: end the item with the last attempt's error. */
 void tine__item_refuse(struct pool *p, struct item *item);
 
 /* follow.c */

@@ -171,8 +171,7 @@ bool tine__item_answer(struct pool *p, struct item *item, bool again);
 ** leader is in flight, or has ended and still has its outcome. Operations on a follower act on its
 ** leader. 0, TINE_EFORKED, TINE_ENOMEM. */
 int tine__item_follow(struct pool *p, struct item *follower, struct item *leader);
-/* Make the items of this inbox follow no other item any more: they are released, without an
-** outcome. */
+/* Release all followers of this inbox: they end without an outcome and follow no item any more. */
 void tine__inbox_unfollow(struct inbox *in);
 
 /* --- the end --- */

@@ -35,8 +35,7 @@ uint16_t tine__remote_note(struct pool *p, const struct report *r);
 
 /* --- under the pool's lock --- */
 
-/* Describe at most `max` workers on other machines, as far as they are known; returns their
-** number. */
+/* Describe at most `max` known workers on other machines; returns their number. */
 unsigned tine__remotes_list(struct pool *p, uint64_t now, struct worker_info *out, unsigned max);
 /* Sums over these workers, in ns: how long they have been known; how long their present tasks have
 ** run. */

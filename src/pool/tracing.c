@@ -64,8 +64,8 @@ void tine__tracing_end(struct pool *p, const struct item *item, uint32_t k, uint
 
 void tine__tracing_ready(struct pool *p, const struct report *r) {
     unsigned w = r->worker;
-    if (p->far || !sched_is_worker(&p->s, w)) /* the starts of workers on other machines are not
-                                              ** known */
+    /* The starts of workers on other machines are not known. */
+    if (p->far || !sched_is_worker(&p->s, w))
         return;
     tine__trace_ready(p->trace, w, r->pid ? r->pid : (int)r->id, p->s.workers[w].since,
                       r->ended ? r->ended : (uint64_t)tine__now());

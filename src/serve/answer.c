@@ -234,8 +234,7 @@ static void tell(struct serve *s, struct work *w) {
         tine__work_free(s, w);
 }
 
-/* Errands of a submitter that failed: the error is sent with the task for which the errand was
-** run. */
+/* Failed errands of a submitter: the error is sent with the task for which the errand was run. */
 static void answer_faults(struct serve *s) {
     struct item *item;
     struct outcome error;

@@ -129,8 +129,8 @@ static void turn(struct serve *s) {
             tine__server_lose(s, v, v->conn.error ? strerror(v->conn.error) : "it has gone");
     }
     tine__watch(s, tine__now());
-    for (unsigned i = 0; i < s->nservers; i++) /* a server may have had to leave its room to another
-                                               ** one */
+    /* A server may have had to leave its room to another one. */
+    for (unsigned i = 0; i < s->nservers; i++)
         tine__grab(s, &s->servers[i]);
     for (unsigned i = 0; i < s->nservers; i++)
         tine__gm_flush(&s->servers[i].conn);
