@@ -56,8 +56,8 @@ struct start {
 };
 
 /* Runs in the child, in our memory (CLONE_VM), and with all signals blocked until no handler of
-** ours can run any more. Does not return, so AddressSanitizer would believe that its stack, which is
-** reused afterwards, stays in use. */
+** ours can run any more. Does not return, so AddressSanitizer would believe that its stack stays in
+** use, but the stack is reused afterwards. */
 __attribute__((no_sanitize_address)) static int become(void *start) {
     struct start *s = start;
     struct sigaction plain = {.sa_handler = SIG_DFL};
