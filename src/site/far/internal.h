@@ -168,7 +168,7 @@ struct far {
     struct errand *errands, *last_errand; /* linked by `next`; hosts number them from 1 */
     uint64_t nerrands;
 
-    bool started, leaving, left;
+    bool started, leaving;
     bool ending, gone; /* REPORT_GONE is due; was given */
     uint64_t farewell; /* until then the last messages may still go out */
     bool lost;         /* the program has closed or replaced our descriptors */

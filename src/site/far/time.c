@@ -35,8 +35,6 @@ static uint64_t due_of(const struct far *f, const struct far_server *v) {
 
 uint64_t tine__far_due(struct far *f) {
     uint64_t due = f->desert ? f->desert : UINT64_MAX;
-    if (f->left)
-        return UINT64_MAX;
     for (unsigned i = 0; i < f->nservers; i++) {
         uint64_t at = due_of(f, &f->servers[i]);
         due = at < due ? at : due;

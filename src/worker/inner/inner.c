@@ -30,8 +30,7 @@ struct inner {
     struct inner *outside;
     struct call_extra extra; /* the current call's */
     bool taken;
-    bool up;       /* ready for tasks */
-    uint32_t told; /* task k, as k + 1, was told to end: the error was raised in it */
+    bool up; /* ready for tasks */
     struct buf reply, event;
     struct carried carried, event_carried; /* regions that they name */
 };
