@@ -116,6 +116,15 @@ function pieces.keeper(m, out)
   }:gsub("^", "local kept = {} ")
 end
 
+-- What the module is told by fields that it has, or only asks for.
+function pieces.setting(m, out)
+  if m.settings then return end
+  m.settings = true
+  out[#out + 1] = ("M.limit = nil M.limit = %d M.mode = 'plain' M.options = { quiet = false }"):format(
+    random(9))
+  out[#out + 1] = "function M.told(x) return x + M.limit .. M.mode .. tostring(M.options.quiet) .. tostring(M.asked) end"
+end
+
 -- Functions that the module finds under a key: it fills that itself, or leaves it to others.
 function pieces.hook(m, out)
   if m.hook then return end
@@ -129,7 +138,8 @@ local function module(name, needs)
   for _, k in ipairs { "functions", "simple", "helpers", "closures", "classes", "sentinels", "data" } do m[k] = {} end
   local out = { "local M = {}" }
   for _, other in ipairs(needs) do out[#out + 1] = ("local %s = require %q"):format(other.name, other.name) end
-  local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry", "keeper", "hook" }
+  local kinds = { "func", "func", "helper", "factory", "class", "sentinel", "data", "registry", "keeper", "hook",
+    "setting" }
   pieces.func(m, out)
   for _ = 1, random(6) do pieces[pick(kinds)](m, out) end
   for _, other in ipairs(needs) do
@@ -183,6 +193,10 @@ function changes.hook(m, out)
 end
 function changes.data(m, out)
   if #m.data > 0 then out("%s.%s[1] = %d", m.name, pick(m.data), random(90)) end
+end
+function changes.setting(m, out)
+  if not m.settings then return end
+  out("%s.%s", m.name, pick { "limit = 77", "mode = 'other'", "options.quiet = true", "asked = 'yes'", "limit = 0.5" })
 end
 function changes.alias(m, out)
   out("package.loaded['alias of %s'] = { f = %s.%s, up = string.upper }", m.name, m.name, pick(m.functions))
@@ -261,6 +275,7 @@ local function checks_of(m, p)
   if m.registry then add("%s.registry.known(2)", m.name) end
   if m.keeps then add("%s.use('one', 3)", m.name) end
   if m.hook then add("%s.hooked(2)", m.name) end
+  if m.settings then add("%s.told(2)", m.name) end
   if m.registered then add("%s.registry.mine(2)", m.name) end
   return list
 end

@@ -5,7 +5,8 @@
 ** time. Functions, and tables that can be called, that are neither from there nor from a module which the
 ** file names, were put there by the program: methods that it added, functions that it replaced, registries
 ** that it filled, stubs and spies of its tests. So were functions of the module that have got other names or places since,
-** or have some that the file does not know. Data in a module is the worker's own.
+** or have some that the file does not know. Data in a module is the worker's own, but for what only the program can have put
+** there (settings.c).
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -13,6 +14,7 @@
 #include "codec/changes/changes.h"
 #include "codec/changes/objects.h"
 #include "codec/changes/scan.h"
+#include "codec/changes/settings.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
@@ -57,7 +59,7 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
 }
 
 /* The value on top, under the key below it. */
-static int scan_field(struct scan *s, int own, int prefix) {
+static int scan_field(struct scan *s, int own, int t, int prefix) {
     lua_State *L = s->e->L;
     int key = lua_gettop(L) - 1, hit = 0;
     bool callable;
@@ -85,7 +87,7 @@ static int scan_field(struct scan *s, int own, int prefix) {
         return hit;
     default:
         if (s->module ? !prefix && !tine__scan_is_standard(s, key)
-                      : s->data && tine__scan_is_data(s, key))
+                      : tine__scan_is_setting(s, t, key) || (s->data && tine__scan_is_data(s, key)))
             tine__scan_add(s, prefix, key);
         return 0;
     }
@@ -227,9 +229,10 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
     luaL_checkstack(L, 30, "changes");
     if (is_seen(s, t))
         return;
-    bool first = s->first, data = s->data, weak = s->weak;
+    bool first = s->first, data = s->data, weak = s->weak, settings = s->settings;
     s->data = !(prefix && is_object(L, t)) && tine__scan_keeps_data(s, t);
     s->weak = tine__scan_is_weak(L, t);
+    s->settings = tine__scan_has_settings(s, t, prefix);
     lua_Integer known = tine__scan_push_known(s, t), hits = 0;
     int own = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
@@ -238,7 +241,7 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
             break;
         }
         if (scan_is_step(L, -2))
-            hits += scan_field(s, own, prefix);
+            hits += scan_field(s, own, t, prefix);
         else
             scan_other(s, prefix);
     }
@@ -255,6 +258,7 @@ void tine__scan_fields(struct scan *s, int t, int prefix) {
     s->first = first;
     s->data = data;
     s->weak = weak;
+    s->settings = settings;
     lua_settop(L, own - 1);
 }
 
@@ -268,6 +272,7 @@ int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach) 
     int top = lua_gettop(L);
     struct scan s = {.e = e,
                      .file = n->file,
+                     .table = t,
                      .reach = reach,
                      .root = n->kind == NAME_MODULE,
                      .filled = n->going == GOES_BY_BOTH,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "codec/changes/company.h"
 #include "codec/changes/gather.h"
+#include "codec/changes/settings.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
@@ -140,7 +141,11 @@ static bool watch_all(struct gathering *g, int idx, struct name *n, int uses) {
     bool table = n->kind == NAME_MODULE || n->kind == NAME_HELD;
     n->fields = tine__name_watch(e, n, list);
     bool good = !table || tine__watch_table(L, &n->watch, list, idx,
-                                            n->builtin ? WATCH_VALUES : WATCH_OBJECTS);
+                                            n->builtin               ? WATCH_VALUES
+                                            : n->kind == NAME_MODULE ? WATCH_KEYS
+                                                                     : WATCH_OBJECTS);
+    if (good && n->kind == NAME_MODULE && !n->builtin)
+        good = tine__watch_settings(e, &n->watch, list, idx, n->file, g->reach);
     if (good && n->builtin && strcmp(tine__name_root(e, n), "string") == 0) {
         lua_pushliteral(L, "");
         if (lua_getmetatable(L, -1))

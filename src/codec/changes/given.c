@@ -223,8 +223,7 @@ bool tine__scan_is_data(struct scan *s, int key) {
     return amount(s->e->L, 0) <= KEPT_DATA && tine__scan_is_foreign(s, key);
 }
 
-/* Is the module's table at `t` a C library's, too, which has filled it? */
-static bool is_librarys(struct scan *s, int t) {
+bool tine__scan_is_librarys(struct scan *s, int t) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L);
     bool is = false;
@@ -241,7 +240,7 @@ static bool is_librarys(struct scan *s, int t) {
 bool tine__scan_keeps_data(struct scan *s, int t) {
     lua_State *L = s->e->L;
     int n = 0, top = lua_gettop(L);
-    if (!s->filled || tine__scan_is_weak(L, t) || (s->root && is_librarys(s, t)))
+    if (!s->filled || tine__scan_is_weak(L, t) || (s->root && tine__scan_is_librarys(s, t)))
         return false;
     for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING && tine__scan_is_data(s, top + 1))

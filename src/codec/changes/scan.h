@@ -14,16 +14,18 @@ struct scan {
     struct encoder *e;
     const struct file *file; /* of the module, unless it is one of Lua's own: */
     const char *module;
-    int list;  /* stack index: paths and values in turn, */
+    int table; /* stack index: the table that is looked at, with those in it, */
+    int list;  /* paths and values in turn, */
     int seen;  /* the tables that were looked at */
     int reach; /* the modules that are loaded with it; 0: none */
     int count;
-    bool first;  /* the table was never looked at before */
-    bool root;   /* it is the module's own table */
-    bool filled; /* it is one that functions fill: a private one, or a module of data */
-    bool told;   /* and into which they put what they are given, under such keys */
-    bool weak;   /* it has weak keys or values */
-    bool data;   /* and it is looked at for data that they have been given, too */
+    bool first;    /* the table was never looked at before */
+    bool root;     /* it is the module's own table */
+    bool filled;   /* it is one that functions fill: a private one, or a module of data */
+    bool told;     /* and into which they put what they are given, under such keys */
+    bool weak;     /* it has weak keys or values */
+    bool settings; /* it may have settings of the program's */
+    bool data;     /* and it is looked at for data that they have been given, too */
 };
 
 /* ---- scan.c ---- */
@@ -80,6 +82,8 @@ bool tine__scan_is_weak(lua_State *L, int t);
 bool tine__scan_is_data(struct scan *s, int key);
 /* May the table at `t` be a registry of data, and no cache? */
 bool tine__scan_keeps_data(struct scan *s, int t);
+/* Is the module's table at `t` a C library's, too, which has filled it? */
+bool tine__scan_is_librarys(struct scan *s, int t);
 
 /* ---- aliases.c ---- */
 

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/changes/libraries.h"
+#include "codec/changes/settings.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
 #include "codec/encode/encoder.h"
@@ -138,10 +139,11 @@ int tine__changes_under(struct encoder *e, int uses) {
 
 /* ---- what was seen ---- */
 
-/* Note the module named on top, and what it holds; `own` is noted already. */
-static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own) {
+/* Note the module named on top, and what it holds; `own` is noted already. `reach` is the list of these modules. */
+static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own, int reach) {
     lua_State *L = e->L;
     int name = lua_gettop(L);
+    const struct file *f = tine__file_of(L, e->c, e->self, lua_tostring(L, name));
     lua_rawgeti(L, e->self, ST_LOADED);
     lua_pushvalue(L, name);
     lua_rawget(L, name + 1);
@@ -154,7 +156,8 @@ static bool watch_module(struct encoder *e, struct watch *w, int list, const voi
     bool good = tine__watch_field(L, w, list, name + 1, name);
     lua_pushvalue(L, name);
     if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
-        good = tine__watch_table(L, w, list, name + 2, WATCH_KEYS);
+        good = tine__watch_table(L, w, list, name + 2, WATCH_KEYS) &&
+               tine__watch_settings(e, w, list, name + 2, f, reach);
     lua_settop(L, name);
     return good;
 }
@@ -171,7 +174,7 @@ bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses,
     lua_settop(L, top);
     lua_rawgeti(L, uses, 0);
     for (lua_Integer i = 1; good && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++) {
-        good = watch_module(e, w, list, own);
+        good = watch_module(e, w, list, own, top + 1);
         lua_settop(L, top + 1);
     }
     lua_settop(L, top);

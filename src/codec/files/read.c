@@ -31,6 +31,7 @@ static int file_gc(lua_State *L) {
         free(f->definitions[i].field);
     free(f->definitions);
     free(f->keys);
+    free(f->settings);
     free(f->values);
     free(f->starts);
     *f = (struct file){0};

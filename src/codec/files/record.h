@@ -56,6 +56,14 @@ struct file_key {
     enum store_rank rank;
 };
 
+/* A key under which the file's code stores a scalar, and which: of one key, all that is stored there. */
+struct file_setting {
+    uint64_t key;
+    uint64_t value; /* tine__scalar_hash, or one of these: */
+};
+#define SETTING_OTHER 0  /* no constant, or a function of the module stores it */
+#define SETTING_FILLED 1 /* a table, in which functions store under keys that they compute */
+
 /* "function M.key() ... end", and the like. */
 struct file_definition {
     uint64_t key, function; /* hashes; of what is not known: 0 */
@@ -73,6 +81,7 @@ struct file {
     uint64_t tick; /* when stat was asked last */
     bool found;
     bool clears;   /* its code takes out of tables what it was not called with */
+    bool computes; /* its code stores something under keys that it computes */
     bool assigns;  /* functions in it assign variables that are not their own */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */
@@ -80,9 +89,10 @@ struct file {
     struct file_hash *functions, *texts;
     struct file_definition *definitions;
     struct file_key *keys;
+    struct file_setting *settings; /* sorted by key */
     uint64_t *values; /* hashes of string constants that are more than names of fields */
     uint64_t *starts; /* hashes of a function, an upvalue of it, and what this may have at first */
-    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nvalues, nstarts;
+    uint32_t nfunctions, ntexts, ndefinitions, nkeys, nsettings, nvalues, nstarts;
 };
 
 /* ---- read.c ---- */
@@ -133,5 +143,20 @@ uint64_t tine__start_hash(uint64_t function, int upvalue, uint64_t what);
 bool tine__file_fills(const struct file *f, uint64_t function, int upvalue);
 /* And what they are called with, under what they are called with? */
 bool tine__file_tells(const struct file *f, uint64_t function, int upvalue);
+
+/* ---- settings.c ---- */
+
+/* The hash of the scalar (a string, a number, a boolean) at `idx`, or of the constant that lies there in a dump; not 0 or 1. */
+uint64_t tine__scalar_hash(lua_State *L, int idx);
+uint64_t tine__constant_hash(const unsigned char *dumped, size_t len);
+/* May the code of the file store the scalar of that hash in a field of that name of a table, or do functions in it store anything
+** there? */
+bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar);
+/* Does it store constants there, if anything? */
+bool tine__file_has_constants(const struct file *f, const char *key);
+/* Does the code of the file store nothing in fields of that name, as far as that can be seen? */
+bool tine__file_never_sets(const struct file *f, const char *key);
+/* Do functions in the file store under keys that they compute in a table in a field of that name? */
+bool tine__file_fills_field(const struct file *f, const char *key);
 
 #endif

@@ -45,11 +45,15 @@ static unsigned char *find_looped(struct scan *s, const struct function *f, size
 static void read_constants(struct scan *s, struct function *f) {
     size_t len;
     tine__buf_init(&f->constants);
+    tine__buf_init(&f->scalars);
     for (size_t n = tine__dump_number(&s->c); n > 0 && s->c.ok; n--) {
-        bool nil = s->c.p < s->c.end && *s->c.p == 0;
+        const unsigned char *dumped = s->c.p;
+        bool nil = dumped < s->c.end && *dumped == 0;
         const char *p = tine__dump_constant(&s->c, &len);
         uint64_t hash = p ? tine__hash(p, len) : nil ? CONSTANT_NIL : 0;
+        uint64_t scalar = p ? hash : tine__constant_hash(dumped, (size_t)(s->c.p - dumped));
         scan_append(s, &f->constants, &hash, sizeof hash);
+        scan_append(s, &f->scalars, &scalar, sizeof scalar);
     }
 }
 
@@ -140,6 +144,7 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
     if (!up && s->c.ok && !s->failed)
         find_starts(s, &f);
     tine__buf_free(&f.constants);
+    tine__buf_free(&f.scalars);
     tine__dump_debug(&s->c);
     if (!s->c.ok)
         return;
@@ -156,6 +161,7 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
 bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f) {
     struct scan s = {.c = tine__dump_open(dump, len), .ops = tine__opcodes(L)};
     tine__buf_init(&s.keys);
+    tine__buf_init(&s.settings);
     tine__buf_init(&s.values);
     tine__buf_init(&s.assigned);
     tine__buf_init(&s.given);
@@ -170,7 +176,8 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
     if (s.c.ok && s.ops.known)
         scan_function(&s, NULL, false);
     f->clears = s.clears;
-    tine__scan_keep(&s, f); /* the file has the keys, values and starts now */
+    f->computes = s.computes;
+    tine__scan_keep(&s, f); /* the file has the keys, settings, values and starts now */
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);
     tine__buf_free(&s.given);

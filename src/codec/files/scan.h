@@ -20,6 +20,7 @@ struct scan {
     struct dump_cursor c;
     struct opcodes ops;
     struct buf keys;     /* struct file_key */
+    struct buf settings; /* struct file_setting */
     struct buf values;   /* hashes of string constants that are used as values */
     struct buf assigned; /* variables that functions assign */
     struct buf given;    /* variables that functions assign what they were called with */
@@ -33,6 +34,7 @@ struct scan {
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
     uint32_t count; /* functions begun so far */
+    bool computes;  /* the code stores something under keys that it computes */
     bool clears; /* the code takes something out of tables under keys that it was not called with */
     bool failed;
 };
@@ -44,8 +46,8 @@ struct found {
     bool looped;
 };
 
-/* A function: code, string constants by number (hashes; 0: it is none), and whose variables its upvalues are: a variable
-** is the number of its function, and its register. */
+/* A function: code, string constants by number (hashes; 0: it is none), all constants by number (tine__constant_hash), and whose
+** variables its upvalues are: a variable is the number of its function, and its register. */
 struct function {
     const struct function *up;
     uint32_t number;
@@ -53,6 +55,7 @@ struct function {
     size_t n;
     unsigned parameters;
     struct buf constants;
+    struct buf scalars;
     uint32_t ups[REGISTERS];
     size_t nups;
 };
@@ -70,7 +73,7 @@ void tine__scan_inner(struct scan *s, const struct function *f);
 
 /* ---- scan_keep.c ---- */
 
-/* All was looked at: put it into the record, which gets the keys, values and starts. */
+/* All was looked at: put it into the record, which gets the keys, settings, values and starts. */
 void tine__scan_keep(struct scan *s, struct file *f);
 
 #endif

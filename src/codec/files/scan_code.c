@@ -2,22 +2,41 @@
 #include <string.h>
 #include "codec/files/scan.h"
 
+/* Number `i` of the hashes; 0: there are not so many. */
+static uint64_t hash_at(const struct buf *hashes, size_t i) {
+    uint64_t hash = 0;
+    if ((i + 1) * sizeof hash <= hashes->len)
+        memcpy(&hash, hashes->data + i * sizeof hash, sizeof hash);
+    return hash;
+}
+
 static void add_key(struct scan *s, const struct function *f, unsigned constant,
                     enum store_rank rank) {
-    struct file_key key = {.rank = rank};
-    if (((size_t)constant + 1) * sizeof key.hash > f->constants.len)
-        return;
-    memcpy(&key.hash, f->constants.data + constant * sizeof key.hash, sizeof key.hash);
-    scan_append(s, &s->keys, &key, sizeof key);
+    struct file_key key = {.hash = hash_at(&f->constants, constant), .rank = rank};
+    if (key.hash)
+        scan_append(s, &s->keys, &key, sizeof key);
 }
 
 static void add_value(struct scan *s, const struct function *f, size_t constant) {
-    uint64_t hash = 0;
-    if ((constant + 1) * sizeof hash > f->constants.len)
-        return;
-    memcpy(&hash, f->constants.data + constant * sizeof hash, sizeof hash);
+    uint64_t hash = hash_at(&f->constants, constant);
     if (hash && hash != CONSTANT_NIL)
         scan_append(s, &s->values, &hash, sizeof hash);
+}
+
+static void add_setting(struct scan *s, uint64_t key, uint64_t value) {
+    struct file_setting setting = {key, value};
+    if (key)
+        scan_append(s, &s->settings, &setting, sizeof setting);
+}
+
+/* Note the scalar that `x`, an instruction of the main function, stores in a field, or that it stores something else there. What
+** functions in it store is not the same in each process. */
+static void note_setting(struct scan *s, const struct function *f, uint32_t x) {
+    if (op_of(x) == s->ops.settable)
+        s->computes = true;
+    else if (op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup)
+        add_setting(s, hash_at(&f->constants, b_of(x)),
+                    !f->up && k_of(x) ? hash_at(&f->scalars, c_of(x)) : SETTING_OTHER);
 }
 
 /* Note the string constant that instruction `i` takes as a value, not as the name of a field. */
@@ -39,6 +58,7 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
 ** too many is found rather than one too few. */
 struct origins {
     unsigned of[REGISTERS];
+    uint64_t field[REGISTERS]; /* the hash of the name of the field in which it was; 0: in none */
 };
 #define PARAMETER (REGISTERS + 1)
 #define NOTHING (REGISTERS + 2) /* the code says nil or false */
@@ -47,6 +67,18 @@ static void note_filled(struct scan *s, const struct function *f, unsigned upval
                         struct buf *variables) {
     if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
         scan_append(s, variables, &f->ups[upvalue - 1], sizeof f->ups[0]);
+}
+
+/* The function does `x`: which field is in which register afterwards? */
+static void follow_fields(const struct scan *s, const struct function *f, uint32_t x,
+                          struct origins *from) {
+    const struct opcodes *ops = &s->ops;
+    unsigned op = op_of(x), a = a_of(x);
+    if (op >= ops->settabup && op <= ops->setfield)
+        return;
+    from->field[a] = op == ops->move ? from->field[b_of(x)] : 0;
+    if (op == ops->getfield || op == ops->gettabup)
+        from->field[a] = hash_at(&f->constants, c_of(x));
 }
 
 /* The function does `x`: does it put something into an upvalue's table, or may who is called, with that and a value, as
@@ -84,12 +116,7 @@ static void note_told(struct scan *s, const struct function *f, uint32_t x,
 }
 
 static bool is_nil(const struct function *f, uint32_t x, const struct origins *from) {
-    uint64_t hash = 0;
-    if (!k_of(x))
-        return from->of[c_of(x)] == NOTHING;
-    if (((size_t)c_of(x) + 1) * sizeof hash <= f->constants.len)
-        memcpy(&hash, f->constants.data + c_of(x) * sizeof hash, sizeof hash);
-    return hash == CONSTANT_NIL;
+    return k_of(x) ? hash_at(&f->constants, c_of(x)) == CONSTANT_NIL : from->of[c_of(x)] == NOTHING;
 }
 
 /* Is something taken out of a table by `x`? Under a key that the code has, or that it finds itself; not one that was given. */
@@ -116,7 +143,7 @@ static void note_assigned(struct scan *s, const uint32_t *variable, unsigned ori
 }
 
 void tine__scan_inner(struct scan *s, const struct function *f) {
-    struct origins from = {{0}};
+    struct origins from = {0};
     bool asked[REGISTERS] = {false}; /* upvalues */
     for (unsigned i = 0; i < f->parameters; i++)
         from.of[i] = PARAMETER;
@@ -125,7 +152,11 @@ void tine__scan_inner(struct scan *s, const struct function *f) {
         note_value(s, f, i);
         note_cleared(s, f, x, &from);
         note_told(s, f, x, &from);
+        note_setting(s, f, x);
+        if (op_of(x) == s->ops.settable) /* into a table in a field of that name */
+            add_setting(s, from.field[a_of(x)], SETTING_FILLED);
         follow(s, f, x, &from);
+        follow_fields(s, f, x, &from);
         if (op_of(x) == s->ops.getupval)
             asked[b_of(x)] = true;
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
@@ -161,12 +192,13 @@ static void note_store(struct scan *s, const struct function *f, uint32_t x,
 void tine__scan_main(struct scan *s, const struct function *f) {
     const struct opcodes *ops = &s->ops;
     struct made made[REGISTERS] = {0};
-    const struct origins unknown = {{0}};
+    const struct origins unknown = {0};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         unsigned op = op_of(x), a = a_of(x);
         note_value(s, f, i);
         note_cleared(s, f, x, &unknown);
+        note_setting(s, f, x);
         if (op == ops->setfield)
             note_store(s, f, x, made);
         if (op >= ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */

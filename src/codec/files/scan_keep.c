@@ -97,6 +97,10 @@ void tine__scan_keep(struct scan *s, struct file *f) {
     if (f->nkeys)
         qsort(s->keys.data, f->nkeys, sizeof *f->keys, compare_keys);
     f->keys = (struct file_key *)(void *)s->keys.data;
+    f->nsettings = (uint32_t)(s->settings.len / sizeof *f->settings);
+    if (f->nsettings)
+        qsort(s->settings.data, f->nsettings, sizeof *f->settings, tine__compare_hashes);
+    f->settings = (struct file_setting *)(void *)s->settings.data;
     sort_hashes(&s->values, &f->values, &f->nvalues);
     sort_variables(&s->assigned);
     sort_variables(&s->given);
