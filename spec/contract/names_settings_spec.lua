@@ -72,12 +72,60 @@ describe("a scalar that the program has put into a module", function()
     local m, name = modules:add(finally, source)
     local run = start()
     m.limit = 5
+    assert.equal(5, (run(m.get)))
+    assert.equal(1, run(load "return require(...).limit", name))
+  end)
+
+  it("is what it is to the last bit", function()
+    local m = modules:add(finally, source)
+    local run = start()
+    for _, limit in ipairs { 1.0, 1, 0.0, -0.0, math.huge, math.mininteger, true, "1" } do
+      m.limit = limit
+      local there = run(m.get)
+      assert.equal(limit, there)
+      assert.equal(math.type(limit), math.type(there))
+      assert.equal(tostring(limit), tostring(there))
+    end
+    m.limit = 0 / 0
+    run(m.get)
+    m.limit = 7
+    assert.equal(7, (run(m.get)))
+  end)
+
+  -- It was taken away again with what had come along, and so were the limits that an initializer had set.
+  it("does not undo what the worker is told by an initializer, by everywhere, or by a task", function()
+    local here = load "return require(...).limit"
+    for _, limit in ipairs { 5, 9 } do
+      local m, name = modules:add(finally, source)
+      local function set() m.limit = limit end
+      m.limit = 5
+      local run = start { initializer = set }
+      assert.same({ limit, limit }, { (run(m.get)), (run(here, name)) })
+
+      local pool = tine.pool(1)
+      finally(function() pool:shutdown() end)
+      pool:everywhere(set):result(TIMEOUT)
+      assert.equal(limit, (pool:submit(m.get):result(TIMEOUT)))
+      assert.equal(limit, pool:submit(here, name):result(TIMEOUT))
+    end
+    local m, name = modules:add(finally, source)
+    m.limit = 5
+    local run = start()
     assert.equal(5, run(function()
       local limit = m.limit
       m.limit = 7
       return limit
     end))
-    assert.equal(1, run(load "return require(...).limit", name))
+    assert.same({ 7, 7 }, { (run(m.get)), (run(here, name)) })
+  end)
+
+  it("does not come in place of what a module that is loaded in the worker has set", function()
+    local m, name = modules:add(finally, source)
+    local _, role = modules:add(finally, ("if package.loaded.%s.name == 'none' then package.loaded.%s.name = 'worker' end return {}")
+      :format(name, name))
+    m.name = "main"
+    local run = start { preload = { name, role } }
+    assert.equal("worker", (select(2, run(m.get))))
   end)
 
   -- What an initializer has set is not overwritten by what the program has not touched.
@@ -104,6 +152,55 @@ describe("a scalar that the program has put into a module", function()
     assert.same({ 1, 2 }, { run(m.next, "user"), (run(m.next, "user")) })
     assert.same({ 3, 3 }, { run(m.keep, "a"), (run(m.keep, "a")) })
     assert.equal(m.where, run(function() return m.where end))
+  end)
+
+  -- Each call began to count where the program was.
+  it("is not what functions store under keys that they compute, or by rawset", function()
+    local m = modules:add(finally, [[
+      local inner, M = { n = 0 }, { n = 0, b = 0, own = { n = 0 }, other = { n = 0 } }
+      local function add(t, k) t[k] = t[k] + 1 return t[k] end
+      M.inner = inner
+      function M.bump(k) M[k] = M[k] + 1 return M[k] end
+      function M.helped(k) return add(M.other, k) end
+      function M.raw() rawset(M, "b", M.b + 1) return M.b end
+      function M.captured(k) inner[k] = inner[k] + 1 return inner[k] end
+      function M.merged(k) local t = M.own or {} t[k] = t[k] + 1 return t[k] end
+      return M
+    ]])
+    local lone = modules:add(finally, [[
+      local M = { n = 0 }
+      function M.raw() rawset(M, "n", M.n + 1) return M.n end
+      return M
+    ]])
+    local zero = modules:add(finally, [[
+      local M = {}
+      function M.count() M["n\0x"] = (M["n\0x"] or 0) + 1 return M["n\0x"] end
+      return M
+    ]])
+    local calls = { { m.bump, "n" }, { m.helped, "n" }, { m.raw }, { m.captured, "n" }, { m.merged, "n" }, { lone.raw },
+      { zero.count } }
+    for _, call in ipairs(calls) do call[1](call[2]) call[1](call[2]) end
+    local run = start()
+    for i, call in ipairs(calls) do assert.same({ i, 1, i, 2 }, { i, run(call[1], call[2]), i, (run(call[1], call[2])) }) end
+  end)
+
+  it("is not in a table of which only a part could go along", function()
+    local m = modules:add(finally, [[
+      local M = {}
+      function M.get() return M.options and #M.options.list or "none" end
+      return M
+    ]])
+    m.options = { color = "red", list = { 1, 2 } }
+    assert.equal("none", start()(m.get))
+  end)
+
+  it("is not what functions of a module count that the task loads otherwise", function()
+    local stats, name = modules:add(finally, "local M = { hits = 0 } function M.get() return M.hits end return M")
+    local cache = modules:add(finally, ("local s = require %q return { hit = function() s.hits = s.hits + 1 end }"):format(name))
+    for _ = 1, 5 do cache.hit() end
+    local run = start()
+    local function hit() cache.hit() return stats.get() end
+    assert.same({ 1, 2 }, { run(hit), (run(hit)) })
   end)
 
   it("is not what functions of another module count there", function()

@@ -209,6 +209,10 @@ bool tine__encode_scalars(lua_State *L, int first, int n, struct buf *out);
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
                       const char *args, size_t args_len);
 
+/* Do the calls that are decoded from now on prepare this process for others, as an initializer does? What they set in modules
+** is to last, so that settings that the sender has there stay away. */
+void tine__decode_prepares(struct codec *c, bool prepares);
+
 /* Another message with calls begins: where its function lies there may have been another one. */
 void tine__decode_begin(struct codec *c);
 

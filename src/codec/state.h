@@ -112,6 +112,7 @@ struct codec {
     bool strings;          /* their metatable was changed, when it was looked at */
     bool held;             /* ST_HELD has something */
     uint32_t changed;      /* so much is in ST_UNDO */
+    bool prepares;         /* the call that is decoded prepares this process for others */
     const uint64_t *loads; /* changes when a module is loaded */
     /* Where the other side's `require` looks; NULL: where this state's does now. */
     char *path, *cpath, *cwd;

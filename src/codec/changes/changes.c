@@ -87,8 +87,10 @@ static int scan_field(struct scan *s, int own, int t, int prefix) {
         return hit;
     default:
         if (s->module ? !prefix && !tine__scan_is_standard(s, key)
-                      : tine__scan_is_setting(s, t, key) || (s->data && tine__scan_is_data(s, key)))
+                      : s->data && tine__scan_is_data(s, key))
             tine__scan_add(s, prefix, key);
+        else if (tine__scan_is_setting(s, t, prefix, key))
+            tine__scan_add_setting(s, prefix, key);
         return 0;
     }
 }
@@ -272,6 +274,7 @@ int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach) 
     int top = lua_gettop(L);
     struct scan s = {.e = e,
                      .file = n->file,
+                     .name = tine__name_root(e, n),
                      .table = t,
                      .reach = reach,
                      .root = n->kind == NAME_MODULE,
@@ -281,7 +284,7 @@ int tine__changes_of(struct encoder *e, int t, const struct name *n, int reach) 
         return 0;
     luaL_checkstack(L, 30, "changes");
     if (n->builtin)
-        s.module = tine__name_root(e, n);
+        s.module = s.name;
     tine__scan_open(&s);
     tine__scan_fields(&s, t, 0);
     if (s.module && strcmp(s.module, "string") == 0)

@@ -145,7 +145,7 @@ static bool watch_all(struct gathering *g, int idx, struct name *n, int uses) {
                                             : n->kind == NAME_MODULE ? WATCH_KEYS
                                                                      : WATCH_OBJECTS);
     if (good && n->kind == NAME_MODULE && !n->builtin)
-        good = tine__watch_settings(e, &n->watch, list, idx, n->file, g->reach);
+        good = tine__watch_settings(e, &n->watch, list, idx, n->file);
     if (good && n->builtin && strcmp(tine__name_root(e, n), "string") == 0) {
         lua_pushliteral(L, "");
         if (lua_getmetatable(L, -1))

@@ -14,10 +14,11 @@ struct scan {
     struct encoder *e;
     const struct file *file; /* of the module, unless it is one of Lua's own: */
     const char *module;
-    int table; /* stack index: the table that is looked at, with those in it, */
-    int list;  /* paths and values in turn, */
-    int seen;  /* the tables that were looked at */
-    int reach; /* the modules that are loaded with it; 0: none */
+    const char *name; /* of the module */
+    int table;        /* stack index: the table that is looked at, with those in it, */
+    int list;         /* paths and values in turn, */
+    int seen;         /* the tables that were looked at */
+    int reach;        /* the modules that are loaded with it; 0: none */
     int count;
     bool first;    /* the table was never looked at before */
     bool root;     /* it is the module's own table */

@@ -3,10 +3,11 @@
 ** A module has scalars of its own, too: what it counts, what it has found out. Those are each process's. So only a scalar that
 ** the module cannot have put there itself is the program's: one in a field in which the main function of the file stores nothing
 ** but constants, and never this one, or in which the file stores nothing at all; and in which no function of the file, nor
-** of those that are loaded with it, stores anything.
+** of those that are loaded with it or name it, stores anything.
 */
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 #include "codec/changes/objects.h"
 #include "codec/changes/scan.h"
 #include "codec/changes/settings.h"
@@ -15,16 +16,13 @@
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
-
-static bool is_scalar(lua_State *L, int idx) {
-    int type = lua_type(L, idx);
-    return type == LUA_TSTRING || type == LUA_TBOOLEAN ||
-           (type == LUA_TNUMBER && lua_rawequal(L, idx, idx)); /* NaN is never what it was */
-}
+#include "codec/state.h"
 
 /* Key and value are on top: is it a field that may be a setting? */
 static bool is_candidate(lua_State *L) {
-    return lua_type(L, -2) == LUA_TSTRING && is_scalar(L, -1);
+    int type = lua_type(L, -1);
+    return (type == LUA_TSTRING || type == LUA_TBOOLEAN || type == LUA_TNUMBER) &&
+           lua_type(L, -2) == LUA_TSTRING && strlen(lua_tostring(L, -2)) == lua_rawlen(L, -2);
 }
 
 /* How many of its fields are that; KEPT_DATA + 1: more. */
@@ -36,41 +34,81 @@ static int count_candidates(lua_State *L, int t) {
     return n;
 }
 
-/* May settings be in the table at `t`: the module's own, or one in it under the key at `key`? */
+/* May settings be in the table at `t`: the module's own, or one that its file has put into that under the key at `key`? */
 static bool may_have(lua_State *L, const struct file *f, int t, int key) {
     if (!f || !f->lua || tine__scan_is_weak(L, t))
         return false;
-    if (key && (lua_type(L, key) != LUA_TSTRING || tine__file_fills_field(f, lua_tostring(L, key))))
+    if (key && (lua_type(L, key) != LUA_TSTRING || !tine__file_stores(f, lua_tostring(L, key)) ||
+                tine__file_fills_field(f, lua_tostring(L, key))))
         return false;
     int n = count_candidates(L, t);
     return n > 0 && n <= KEPT_DATA;
 }
 
 bool tine__scan_has_settings(struct scan *s, int t, int prefix) {
-    bool inner = prefix && !s->filled, told = s->filled && s->told;
-    return !s->module && (s->root || inner || told) && may_have(s->e->L, s->file, t, prefix);
+    return s->root && !s->module && may_have(s->e->L, s->file, t, prefix);
 }
 
-/* Do the files of modules that are loaded with it store that scalar under that key? */
-static bool is_of_reach(struct encoder *e, int reach, const char *key, uint64_t scalar) {
+/* Do the files of the modules in the list at `list` store that scalar under that key, or anything in the tables that lie under the
+** step at `prefix`, under keys that they compute? */
+static bool others_set(struct encoder *e, int list, int prefix, const char *key, uint64_t scalar) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
-    bool is = false;
-    for (lua_Integer i = 1; reach && !is && lua_rawgeti(L, reach, i) == LUA_TSTRING; i++) {
-        const struct file *other = tine__file_of(L, e->c, e->self, lua_tostring(L, -1));
-        is = other && other->lua && tine__file_sets(other, key, scalar);
+    bool set = false;
+    for (lua_Integer i = 1; !set && lua_rawgeti(L, list, i) == LUA_TSTRING; i++) {
+        const struct file *f = tine__file_of(L, e->c, e->self, lua_tostring(L, -1));
+        set = f && f->lua &&
+              (tine__file_sets(f, key, scalar) ||
+               (prefix && tine__file_fills_field(f, lua_tostring(L, prefix))));
         lua_settop(L, top);
     }
     lua_settop(L, top);
-    return is;
+    return set;
+}
+
+/* Push a list of the loaded modules whose code names the module of that name and file. */
+static void push_users(struct encoder *e, const struct file *f, const char *module) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    lua_Integer n = 0;
+    lua_rawgeti(L, e->self, ST_USES);
+    const void *key = (const char *)f + 1; /* under its address are those that it names */
+    if (lua_rawgetp(L, top + 1, key) == LUA_TTABLE) {
+        lua_replace(L, top + 1);
+        return;
+    }
+    lua_newtable(L);
+    lua_rawgeti(L, e->self, ST_LOADED);
+    for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 5)) {
+        const struct file *user = lua_type(L, top + 5) == LUA_TSTRING
+                                      ? tine__file_of(L, e->c, e->self, lua_tostring(L, top + 5))
+                                      : NULL;
+        if (!user || user == f || !user->lua || !tine__file_mentions(user, module))
+            continue;
+        lua_pushvalue(L, top + 5);
+        lua_rawseti(L, top + 3, ++n);
+    }
+    lua_settop(L, top + 3);
+    lua_pushvalue(L, top + 3);
+    lua_rawsetp(L, top + 1, key);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
+/* The same of those whose code names the module. */
+static bool users_set(struct scan *s, int prefix, const char *key, uint64_t scalar) {
+    push_users(s->e, s->file, s->name);
+    bool set = others_set(s->e, lua_gettop(s->e->L), prefix, key, scalar);
+    lua_pop(s->e->L, 1);
+    return set;
 }
 
 /* No file says what stores something in the field: may something other than the program have done so? A C library whose table
-** this is, too; a metamethod that remembers what it has found; functions that keep there what they are given. */
+** this is, too; a metamethod that remembers what it has found. */
 static bool may_fill_itself(struct scan *s, int t) {
     lua_State *L = s->e->L;
-    bool may = s->filled && !s->root;
-    if (!may && lua_getmetatable(L, t)) {
+    bool may = false;
+    if (lua_getmetatable(L, t)) {
         lua_pushliteral(L, "__index");
         may = lua_rawget(L, -2) == LUA_TFUNCTION;
         lua_pop(L, 2);
@@ -78,53 +116,60 @@ static bool may_fill_itself(struct scan *s, int t) {
     return may || tine__scan_is_librarys(s, s->table);
 }
 
-bool tine__scan_is_setting(struct scan *s, int t, int key) {
+bool tine__scan_is_setting(struct scan *s, int t, int prefix, int key) {
     lua_State *L = s->e->L;
-    if (!s->settings || !is_candidate(L))
+    if (!s->settings || !is_candidate(L) || !lua_rawequal(L, -1, -1)) /* NaN is never what it was */
         return false;
     const char *name = lua_tostring(L, key);
     uint64_t scalar = tine__scalar_hash(L, -1);
-    if (tine__file_sets(s->file, name, scalar) || is_of_reach(s->e, s->reach, name, scalar))
-        return false;
-    return tine__file_has_constants(s->file, name) ||
-           (tine__file_never_sets(s->file, name) && !may_fill_itself(s, t));
+    return !tine__file_sets(s->file, name, scalar) && tine__file_leaves(s->file, name) &&
+           (tine__file_has_constants(s->file, name) ||
+            (tine__file_never_sets(s->file, name) && !may_fill_itself(s, t))) &&
+           !(s->reach && others_set(s->e, s->reach, prefix, name, scalar)) &&
+           !users_set(s, prefix, name, scalar);
+}
+
+void tine__scan_add_setting(struct scan *s, int prefix, int key) {
+    lua_State *L = s->e->L;
+    lua_createtable(L, 3, 0);
+    if (prefix)
+        lua_pushvalue(L, prefix);
+    else
+        lua_pushboolean(L, false);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, key);
+    lua_rawseti(L, -2, 2);
+    lua_pushstring(L, s->name);
+    lua_rawseti(L, -2, 3);
+    lua_pushvalue(L, -2);
+    tine__scan_add_at(s);
 }
 
 /* ---- whether they are the same still ---- */
 
-/* Where to note what was seen, of a module with that file. */
-struct noting {
-    struct encoder *e;
-    struct watch *w;
-    const struct file *file;
-    int list, reach;
-};
-
-static bool watch_in(const struct noting *n, int t, int key) {
-    lua_State *L = n->e->L;
+static bool watch_in(struct encoder *e, struct watch *w, int list, int t, int key,
+                     const struct file *f) {
+    lua_State *L = e->L;
     int top = lua_gettop(L);
     bool good = true;
-    if (!may_have(L, n->file, t, key))
+    if (!may_have(L, f, t, key))
         return true;
-    for (lua_pushnil(L); good && lua_next(L, t); lua_settop(L, top + 1)) {
-        const char *name = is_candidate(L) ? lua_tostring(L, top + 1) : NULL;
-        if (name && !tine__file_sets(n->file, name, SETTING_OTHER) &&
-            !is_of_reach(n->e, n->reach, name, SETTING_OTHER))
-            good = tine__watch_field(L, n->w, n->list, t, top + 1);
-    }
+    for (lua_pushnil(L); good && lua_next(L, t); lua_settop(L, top + 1))
+        if (is_candidate(L) && tine__file_leaves(f, lua_tostring(L, top + 1)))
+            good = tine__watch_field(L, w, list, t, top + 1);
     lua_settop(L, top);
     return good;
 }
 
-bool tine__watch_settings(struct encoder *e, struct watch *w, int list, int t, const struct file *f,
-                          int reach) {
+bool tine__watch_settings(struct encoder *e, struct watch *w, int list, int t,
+                          const struct file *f) {
     lua_State *L = e->L;
-    const struct noting n = {e, w, f, list, reach};
     int top = lua_gettop(L), left = SCAN_ITEMS;
     luaL_checkstack(L, 20, "changes");
-    bool good = watch_in(&n, t, 0);
+    bool good = watch_in(e, w, list, t, 0, f);
     for (lua_pushnil(L); good && --left >= 0 && lua_next(L, t); lua_settop(L, top + 1))
-        good = !lua_istable(L, -1) || tine__is_states(e) || watch_in(&n, top + 2, top + 1);
+        good =
+            !lua_istable(L, -1) || tine__is_states(e) || watch_in(e, w, list, top + 2, top + 1, f);
     lua_settop(L, top);
     return good;
 }

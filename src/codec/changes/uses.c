@@ -139,8 +139,8 @@ int tine__changes_under(struct encoder *e, int uses) {
 
 /* ---- what was seen ---- */
 
-/* Note the module named on top, and what it holds; `own` is noted already. `reach` is the list of these modules. */
-static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own, int reach) {
+/* Note the module named on top, and what it holds; `own` is noted already. */
+static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own) {
     lua_State *L = e->L;
     int name = lua_gettop(L);
     const struct file *f = tine__file_of(L, e->c, e->self, lua_tostring(L, name));
@@ -157,7 +157,7 @@ static bool watch_module(struct encoder *e, struct watch *w, int list, const voi
     lua_pushvalue(L, name);
     if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
         good = tine__watch_table(L, w, list, name + 2, WATCH_KEYS) &&
-               tine__watch_settings(e, w, list, name + 2, f, reach);
+               tine__watch_settings(e, w, list, name + 2, f);
     lua_settop(L, name);
     return good;
 }
@@ -174,7 +174,7 @@ bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses,
     lua_settop(L, top);
     lua_rawgeti(L, uses, 0);
     for (lua_Integer i = 1; good && lua_rawgeti(L, top + 1, i) != LUA_TNIL; i++) {
-        good = watch_module(e, w, list, own, top + 1);
+        good = watch_module(e, w, list, own);
         lua_settop(L, top + 1);
     }
     lua_settop(L, top);

@@ -218,6 +218,14 @@ static bool upvalue_holds(lua_State *L, const struct watched *item, int fn) {
     return lua_getupvalue(L, fn, (int)item->count) && object_in(L, -1) == item->expected;
 }
 
+/* Are these the same? 5 and 5.0 are not, nor 0.0 and -0.0, but NaN is what it was. */
+static bool is_same(lua_State *L, int a, int b) {
+    lua_Number x = lua_tonumber(L, a), y = lua_tonumber(L, b);
+    if (lua_type(L, a) != LUA_TNUMBER || lua_isinteger(L, a))
+        return lua_rawequal(L, a, b) && lua_isinteger(L, a) == lua_isinteger(L, b);
+    return lua_type(L, b) == LUA_TNUMBER && !lua_isinteger(L, b) && memcmp(&x, &y, sizeof x) == 0;
+}
+
 /* The item's table is at `t`. */
 static inline bool field_holds(lua_State *L, const struct watched *item, int list, lua_Integer at,
                                int t) {
@@ -226,7 +234,7 @@ static inline bool field_holds(lua_State *L, const struct watched *item, int lis
     if (likely(item->expected))
         return lua_topointer(L, -1) == item->expected;
     lua_rawgeti(L, list, at + 3);
-    return lua_rawequal(L, -1, -2);
+    return is_same(L, -1, -2);
 }
 
 static bool table_holds(lua_State *L, const struct watch *w, const struct watched *item) {

@@ -6,6 +6,8 @@
 #include "codec/decode/reader.h"
 #include "codec/decode/resolve.h"
 #include "codec/decode/twin.h"
+#include "codec/files/files.h"
+#include "codec/files/record.h"
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
@@ -15,7 +17,7 @@
 static const char metatable_key; /* in place of a key */
 
 /* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. In a list the value
-** at `put` is there now, and may move; else 0. */
+** at `put` is there now, and may move; a setting is put back if it is that still; else 0. */
 static void note(struct reader *r, int t, int key, int put) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
@@ -215,6 +217,53 @@ static void apply_metatable(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
+/* Is the value on top, of a field of the name at `key`, the one that the file of the module named at `module` puts there, if any? */
+static bool is_files(struct reader *r, int module, int key) {
+    lua_State *L = r->L;
+    int type = lua_type(L, -1);
+    const struct file *f = tine__file_of(L, r->c, r->self, lua_tostring(L, module));
+    if (!f || !f->lua || lua_type(L, key) != LUA_TSTRING)
+        return false;
+    return type == LUA_TNIL ||
+           ((type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN) &&
+            tine__file_sets(f, lua_tostring(L, key), tine__scalar_hash(L, -1)));
+}
+
+/* A setting, of the module that the path names, in its table at `t` or one in that. What this process has been given there itself,
+** by an initializer, stays; and so does what such a function sets that is called now. */
+static void apply_setting(struct reader *r, int t) {
+    lua_State *L = r->L;
+    int path = t + 1, value = t + 2, module = value + 1, key = value + 2;
+    lua_rawgeti(L, path, 2);
+    lua_rawgeti(L, path, 1);
+    if (lua_toboolean(L, -1)) {
+        lua_rawget(L, t);
+        lua_replace(L, t);
+        lua_settop(L, key);
+    }
+    if (r->c->prepares || !lua_istable(L, t))
+        return lua_settop(L, t - 1);
+    lua_settop(L, key);
+    lua_pushvalue(L, key);
+    lua_rawget(L, t);
+    if (is_files(r, module, key)) {
+        note(r, t, key, value);
+        lua_pushvalue(L, value);
+        lua_rawset(L, t);
+    }
+    lua_settop(L, t - 1);
+}
+
+/* Push the name of the module if the path at `path` is that of a setting. */
+static bool push_settings_module(lua_State *L, int path) {
+    if (!lua_istable(L, path))
+        return false;
+    if (lua_rawgeti(L, path, 3) == LUA_TSTRING)
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
 /* The table, the path and the value are on top, and taken. `keys`: see tine__push_twin. */
 static void apply(struct reader *r, int keys) {
     lua_State *L = r->L;
@@ -223,6 +272,8 @@ static void apply(struct reader *r, int keys) {
         return apply_upvalue(r, t);
     if (lua_istable(L, t) && lua_isboolean(L, path))
         return apply_metatable(r, t);
+    if (lua_istable(L, t) && push_settings_module(L, path))
+        return apply_setting(r, t);
     lua_pushvalue(L, t); /* a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
     lua_Integer len = length_before(L, path);
@@ -276,6 +327,16 @@ static bool is_put(lua_State *L, lua_Integer i) {
     return is;
 }
 
+/* A setting is again what it was, unless the task has set it itself. */
+static void restore_setting(lua_State *L) {
+    lua_pushvalue(L, 4);
+    lua_rawget(L, 3);
+    bool same = lua_rawequal(L, -1, 6);
+    lua_settop(L, 5);
+    if (same)
+        lua_rawset(L, 3);
+}
+
 /* Where is it: under the key at 4 still, or somewhere else? 0: nowhere. */
 static lua_Integer find_item(lua_State *L) {
     lua_Integer i = lua_tointeger(L, 4);
@@ -318,6 +379,8 @@ static int restore(lua_State *L) {
         if (lua_isnil(L, 2 + UNDO)) {
             lua_pop(L, 1);
             restore_field(L);
+        } else if (lua_type(L, 4) == LUA_TSTRING) {
+            restore_setting(L);
         } else {
             restore_item(L);
         }

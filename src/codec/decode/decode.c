@@ -151,6 +151,10 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     return (int)r->nvalues;
 }
 
+void tine__decode_prepares(struct codec *c, bool prepares) {
+    c->prepares = prepares;
+}
+
 HOT void tine__decode_begin(struct codec *c) {
     c->callee = NULL;
 }

@@ -54,10 +54,13 @@ int tine__compare_hashes(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+bool tine__file_has_value(const struct file *f, const char *text) {
+    uint64_t hash = tine__hash(text, strlen(text));
+    return f->nvalues && bsearch(&hash, f->values, f->nvalues, sizeof hash, tine__compare_hashes);
+}
+
 bool tine__file_may_store(const struct file *f, const char *key) {
-    uint64_t hash = tine__hash(key, strlen(key));
-    return tine__file_stores(f, key) ||
-           (f->nvalues && bsearch(&hash, f->values, f->nvalues, sizeof hash, tine__compare_hashes));
+    return tine__file_stores(f, key) || tine__file_has_value(f, key);
 }
 
 static int bit_of(int upvalue) {

@@ -81,7 +81,8 @@ struct file {
     uint64_t tick; /* when stat was asked last */
     bool found;
     bool clears;   /* its code takes out of tables what it was not called with */
-    bool computes; /* its code stores something under keys that it computes */
+    bool computes; /* its code stores something under keys that it computes, */
+    bool spreads;  /* and into tables that may be any */
     bool assigns;  /* functions in it assign variables that are not their own */
     bool lua;      /* else a C library */
     bool dumped;   /* it holds bytecode */
@@ -123,6 +124,8 @@ bool tine__file_is_fixed(const struct file *f, uint64_t function, int upvalue);
 bool tine__file_has_fields(const struct file *f);
 /* Is there such a string in the code? */
 bool tine__file_mentions(const struct file *f, const char *text);
+/* Is that string the value of a variable in the code, or an argument? */
+bool tine__file_has_value(const struct file *f, const char *text);
 /* Does the code store something under that key, as a constant? */
 bool tine__file_stores(const struct file *f, const char *key);
 /* The same, or may it store something under a key that was the value of a variable? */
@@ -152,9 +155,12 @@ uint64_t tine__constant_hash(const unsigned char *dumped, size_t len);
 /* May the code of the file store the scalar of that hash in a field of that name of a table, or do functions in it store anything
 ** there? */
 bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar);
-/* Does it store constants there, if anything? */
+/* Does it store nothing but constants there, if anything, so that only others can have put something else there? Not where the
+** key is among its values, too, as in rawset(m, "key", n), or it may fill any table under any key. */
+bool tine__file_leaves(const struct file *f, const char *key);
+/* Does it store something there? */
 bool tine__file_has_constants(const struct file *f, const char *key);
-/* Does the code of the file store nothing in fields of that name, as far as that can be seen? */
+/* Does it store nothing at all there, as far as that can be seen? */
 bool tine__file_never_sets(const struct file *f, const char *key);
 /* Do functions in the file store under keys that they compute in a table in a field of that name? */
 bool tine__file_fills_field(const struct file *f, const char *key);

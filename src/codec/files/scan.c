@@ -138,8 +138,10 @@ static void scan_function(struct scan *s, const struct function *up, bool looped
     f.code = tine__dump_skip(&s->c, 4 * f.n);
     read_constants(s, &f);
     read_upvalues(s, &f);
-    if (s->c.ok)
+    if (s->c.ok) {
         (up ? tine__scan_inner : tine__scan_main)(s, &f);
+        tine__scan_fills(s, &f);
+    }
     scan_children(s, &f);
     if (!up && s->c.ok && !s->failed)
         find_starts(s, &f);
@@ -177,6 +179,7 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
         scan_function(&s, NULL, false);
     f->clears = s.clears;
     f->computes = s.computes;
+    f->spreads = s.spreads;
     tine__scan_keep(&s, f); /* the file has the keys, settings, values and starts now */
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);

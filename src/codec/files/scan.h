@@ -1,5 +1,5 @@
 /* What the files of the scan share: how the code of a module's file is looked through (scan.c walks through its functions,
-** scan_code.c looks at the instructions of one, scan_keep.c puts what was found into the file's record).
+** scan_code.c and scan_fill.c look at the instructions of one, scan_keep.c puts what was found into the file's record).
 */
 #ifndef TINE_CODEC_FILES_SCAN_H
 #define TINE_CODEC_FILES_SCAN_H
@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/buf.h"
 #include "codec/files/record.h"
 #include "codec/files/starts.h"
@@ -34,7 +35,8 @@ struct scan {
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
     uint32_t count; /* functions begun so far */
-    bool computes;  /* the code stores something under keys that it computes */
+    bool computes;  /* the code stores something under keys that it computes, */
+    bool spreads;   /* in tables that may be any */
     bool clears; /* the code takes something out of tables under keys that it was not called with */
     bool failed;
 };
@@ -65,11 +67,30 @@ static inline void scan_append(struct scan *s, struct buf *b, const void *p, siz
     s->failed |= n && buf_append(b, p, n) != 0;
 }
 
+/* Number `i` of the hashes; 0: there are not so many. */
+static inline uint64_t hash_at(const struct buf *hashes, size_t i) {
+    uint64_t hash = 0;
+    if ((i + 1) * sizeof hash <= hashes->len)
+        memcpy(&hash, hashes->data + i * sizeof hash, sizeof hash);
+    return hash;
+}
+
+static inline void scan_add_setting(struct scan *s, uint64_t key, uint64_t value) {
+    struct file_setting setting = {key, value};
+    if (key)
+        scan_append(s, &s->settings, &setting, sizeof setting);
+}
+
 /* ---- scan_code.c ---- */
 
 /* Note what the code of a function does: of the main one, and of one inside of it. */
 void tine__scan_main(struct scan *s, const struct function *f);
 void tine__scan_inner(struct scan *s, const struct function *f);
+
+/* ---- scan_fill.c ---- */
+
+/* Note into which tables the function stores under keys that it computes. */
+void tine__scan_fills(struct scan *s, const struct function *f);
 
 /* ---- scan_keep.c ---- */
 

@@ -2,14 +2,6 @@
 #include <string.h>
 #include "codec/files/scan.h"
 
-/* Number `i` of the hashes; 0: there are not so many. */
-static uint64_t hash_at(const struct buf *hashes, size_t i) {
-    uint64_t hash = 0;
-    if ((i + 1) * sizeof hash <= hashes->len)
-        memcpy(&hash, hashes->data + i * sizeof hash, sizeof hash);
-    return hash;
-}
-
 static void add_key(struct scan *s, const struct function *f, unsigned constant,
                     enum store_rank rank) {
     struct file_key key = {.hash = hash_at(&f->constants, constant), .rank = rank};
@@ -23,20 +15,14 @@ static void add_value(struct scan *s, const struct function *f, size_t constant)
         scan_append(s, &s->values, &hash, sizeof hash);
 }
 
-static void add_setting(struct scan *s, uint64_t key, uint64_t value) {
-    struct file_setting setting = {key, value};
-    if (key)
-        scan_append(s, &s->settings, &setting, sizeof setting);
-}
-
 /* Note the scalar that `x`, an instruction of the main function, stores in a field, or that it stores something else there. What
 ** functions in it store is not the same in each process. */
 static void note_setting(struct scan *s, const struct function *f, uint32_t x) {
     if (op_of(x) == s->ops.settable)
         s->computes = true;
     else if (op_of(x) == s->ops.setfield || op_of(x) == s->ops.settabup)
-        add_setting(s, hash_at(&f->constants, b_of(x)),
-                    !f->up && k_of(x) ? hash_at(&f->scalars, c_of(x)) : SETTING_OTHER);
+        scan_add_setting(s, hash_at(&f->constants, b_of(x)),
+                         !f->up && k_of(x) ? hash_at(&f->scalars, c_of(x)) : SETTING_OTHER);
 }
 
 /* Note the string constant that instruction `i` takes as a value, not as the name of a field. */
@@ -58,7 +44,6 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
 ** too many is found rather than one too few. */
 struct origins {
     unsigned of[REGISTERS];
-    uint64_t field[REGISTERS]; /* the hash of the name of the field in which it was; 0: in none */
 };
 #define PARAMETER (REGISTERS + 1)
 #define NOTHING (REGISTERS + 2) /* the code says nil or false */
@@ -67,18 +52,6 @@ static void note_filled(struct scan *s, const struct function *f, unsigned upval
                         struct buf *variables) {
     if (upvalue && upvalue <= f->nups && f->ups[upvalue - 1] != NO_VARIABLE)
         scan_append(s, variables, &f->ups[upvalue - 1], sizeof f->ups[0]);
-}
-
-/* The function does `x`: which field is in which register afterwards? */
-static void follow_fields(const struct scan *s, const struct function *f, uint32_t x,
-                          struct origins *from) {
-    const struct opcodes *ops = &s->ops;
-    unsigned op = op_of(x), a = a_of(x);
-    if (op >= ops->settabup && op <= ops->setfield)
-        return;
-    from->field[a] = op == ops->move ? from->field[b_of(x)] : 0;
-    if (op == ops->getfield || op == ops->gettabup)
-        from->field[a] = hash_at(&f->constants, c_of(x));
 }
 
 /* The function does `x`: does it put something into an upvalue's table, or may who is called, with that and a value, as
@@ -143,7 +116,7 @@ static void note_assigned(struct scan *s, const uint32_t *variable, unsigned ori
 }
 
 void tine__scan_inner(struct scan *s, const struct function *f) {
-    struct origins from = {0};
+    struct origins from = {{0}};
     bool asked[REGISTERS] = {false}; /* upvalues */
     for (unsigned i = 0; i < f->parameters; i++)
         from.of[i] = PARAMETER;
@@ -153,10 +126,7 @@ void tine__scan_inner(struct scan *s, const struct function *f) {
         note_cleared(s, f, x, &from);
         note_told(s, f, x, &from);
         note_setting(s, f, x);
-        if (op_of(x) == s->ops.settable) /* into a table in a field of that name */
-            add_setting(s, from.field[a_of(x)], SETTING_FILLED);
         follow(s, f, x, &from);
-        follow_fields(s, f, x, &from);
         if (op_of(x) == s->ops.getupval)
             asked[b_of(x)] = true;
         if (op_of(x) == s->ops.setupval && b_of(x) < f->nups)
@@ -192,7 +162,7 @@ static void note_store(struct scan *s, const struct function *f, uint32_t x,
 void tine__scan_main(struct scan *s, const struct function *f) {
     const struct opcodes *ops = &s->ops;
     struct made made[REGISTERS] = {0};
-    const struct origins unknown = {0};
+    const struct origins unknown = {{0}};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         unsigned op = op_of(x), a = a_of(x);

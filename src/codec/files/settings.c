@@ -63,8 +63,8 @@ bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar) {
     return false;
 }
 
-bool tine__file_has_constants(const struct file *f, const char *key) {
-    return find(f, tine__hash(key, strlen(key))) < f->settings + f->nsettings &&
+bool tine__file_leaves(const struct file *f, const char *key) {
+    return !f->spreads && !tine__file_mentions(f, "rawset") && !tine__file_has_value(f, key) &&
            !tine__file_sets(f, key, SETTING_OTHER);
 }
 
@@ -77,9 +77,10 @@ bool tine__file_fills_field(const struct file *f, const char *key) {
     return false;
 }
 
+bool tine__file_has_constants(const struct file *f, const char *key) {
+    return find(f, tine__hash(key, strlen(key))) < f->settings + f->nsettings;
+}
+
 bool tine__file_never_sets(const struct file *f, const char *key) {
-    uint64_t hash = tine__hash(key, strlen(key));
-    return find(f, hash) == f->settings + f->nsettings &&
-           !tine__file_may_store(f, key) && /* that is among the values of variables, too */
-           ((!f->computes && !tine__file_mentions(f, "rawset")) || tine__file_mentions(f, key));
+    return !tine__file_has_constants(f, key) && (!f->computes || tine__file_mentions(f, key));
 }

@@ -68,6 +68,7 @@ static void put_given(lua_State *L, struct codec *codec, const struct run_call *
 static int decode(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 1);
     const struct run_call *c = p->call;
+    tine__decode_prepares(p->run->codec, c->quiet);
     int n = tine__decode_call(L, p->run->codec, c->function, c->function_len, c->arguments,
                               c->arguments_len);
     if (c->given_len)

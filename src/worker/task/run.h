@@ -38,7 +38,7 @@ struct run_call {
     const char *names; /* as in struct run_code */
     uint32_t nnames;
     uint64_t memory;   /* bytes that it may add to the state; 0: no limit */
-    bool quiet;        /* nobody wants its results */
+    bool quiet;        /* it prepares the state: nobody wants its results */
     const char *given; /* results that replace arguments (pool/needs.h) */
     size_t given_len;
 };

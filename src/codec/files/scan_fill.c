@@ -1,0 +1,132 @@
+/* Into which tables the code stores under keys that it computes: in these any field may be its own doing, a counter of the kind
+** `counts[kind] = counts[kind] + 1`. It is followed what each register has, for tables that the function has just made itself are
+** of no interest, nor are keys that are numbers or stand in the code. Where the code may come from several places, what was put into a register
+** since the first of them is forgotten: a table too many is found rather than one too few.
+*/
+#include "codec/files/scan.h"
+
+/* What a register has: one of these, or what was in a field of a table: the hash of its name. */
+#define ANYTHING 0
+#define KNOWN \
+    1 /* a number, or a string that the code has: among its values (tine__file_has_value) */
+#define NEW_TABLE 2
+
+#define MAX_JUMPS 64
+
+struct jump {
+    size_t from, to;
+};
+
+struct following {
+    const struct opcodes *ops;
+    const struct function *f;
+    uint64_t has[REGISTERS];
+    size_t since[REGISTERS];      /* the instruction that put it there */
+    struct jump jumps[MAX_JUMPS]; /* those that lead farther on */
+    unsigned njumps;
+    bool lost; /* there were too many */
+};
+
+/* Lua's list of instructions has the arithmetic ones behind OP_SELF: so many give numbers, */
+#define ARITHMETIC 25
+#define METAMETHODS 3 /* so many follow these for operands that are none, */
+#define LENGTH 32     /* and OP_LEN is there */
+
+static bool is_known(const struct opcodes *ops, unsigned op) {
+    return op == ops->loadk || op == ops->loadkx || op == ops->loadi || op == ops->loadf ||
+           op == (unsigned)ops->self + LENGTH ||
+           (op > (unsigned)ops->self && op <= (unsigned)ops->self + ARITHMETIC);
+}
+
+/* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
+static bool only_reads(const struct opcodes *ops, unsigned op) {
+    return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->jump ||
+           op == ops->setlist || op == ops->ret || op == ops->extraarg ||
+           (op > (unsigned)ops->self + ARITHMETIC &&
+            op <= (unsigned)ops->self + ARITHMETIC + METAMETHODS);
+}
+
+/* How many registers it may put something into, from its first one on. */
+static unsigned width(const struct opcodes *ops, uint32_t x) {
+    unsigned op = op_of(x);
+    if (op == ops->loadnil)
+        return 1 + b_of(x);
+    if (op == ops->call || op == ops->vararg || op == ops->forprep || op == ops->tforprep)
+        return REGISTERS;
+    return op == ops->self ? 2 : 1;
+}
+
+static uint64_t result_of(const struct following *w, uint32_t x) {
+    unsigned op = op_of(x);
+    if (op == w->ops->newtable)
+        return NEW_TABLE;
+    if (op == w->ops->move)
+        return w->has[b_of(x)];
+    if (op == w->ops->getfield || op == w->ops->gettabup)
+        return hash_at(&w->f->constants, c_of(x));
+    return is_known(w->ops, op) ? KNOWN : ANYTHING;
+}
+
+/* Instruction `i` is done. */
+static void step(struct following *w, size_t i, uint32_t x) {
+    unsigned a = a_of(x), op = op_of(x);
+    if (only_reads(w->ops, op))
+        return;
+    uint64_t result = result_of(w, x);
+    for (unsigned n = width(w->ops, x), r = a; n > 0 && r < REGISTERS; n--, r++) {
+        w->has[r] = ANYTHING;
+        w->since[r] = i;
+    }
+    if (op == w->ops->forprep && a + 3 < REGISTERS)
+        w->has[a + 3] = KNOWN;
+    else
+        w->has[a] = result;
+}
+
+/* Where instruction `i` may go on, if that is farther on than the next one; else 0. */
+static size_t target_of(const struct opcodes *ops, size_t i, uint32_t x) {
+    if (op_of(x) == ops->jump)
+        return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
+    if (op_of(x) == ops->forprep || op_of(x) == ops->tforprep)
+        return i + 1 + bx_of(x);
+    return 0;
+}
+
+static void note_jump(struct following *w, size_t i, uint32_t x) {
+    size_t to = target_of(w->ops, i, x);
+    if (to && w->njumps < MAX_JUMPS)
+        w->jumps[w->njumps++] = (struct jump){i, to};
+    else
+        w->lost |= to != 0;
+}
+
+/* Instruction `i` comes next, and may do so after a jump. */
+static void join(struct following *w, size_t i) {
+    for (unsigned k = 0; k < w->njumps;) {
+        if (w->jumps[k].to > i) {
+            k++;
+            continue;
+        }
+        for (unsigned r = 0; r < REGISTERS; r++)
+            if (w->since[r] > w->jumps[k].from)
+                w->has[r] = ANYTHING;
+        w->jumps[k] = w->jumps[--w->njumps];
+    }
+}
+
+void tine__scan_fills(struct scan *s, const struct function *f) {
+    struct following w = {.ops = &s->ops, .f = f};
+    for (size_t i = 0; i < f->n; i++) {
+        uint32_t x = instruction(f->code, i);
+        join(&w, i);
+        if (op_of(x) == s->ops.settable && (w.lost || w.has[b_of(x)] != KNOWN)) {
+            uint64_t table = w.lost ? ANYTHING : w.has[a_of(x)];
+            /* a table that the main function has made may be the module's */
+            s->spreads |= table == ANYTHING || table == KNOWN || (!f->up && table == NEW_TABLE);
+            if (table > NEW_TABLE)
+                scan_add_setting(s, table, SETTING_FILLED);
+        }
+        step(&w, i, x);
+        note_jump(&w, i, x);
+    }
+}
