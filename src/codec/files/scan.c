@@ -171,6 +171,7 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_init(&s.asked);
     tine__buf_init(&s.filled);
     tine__buf_init(&s.told);
+    tine__buf_init(&s.spread);
     tine__buf_init(&s.children);
     tine__buf_init(&s.starts.list);
     tine__buf_init(&s.found);
@@ -179,7 +180,7 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
         scan_function(&s, NULL, false);
     f->clears = s.clears;
     f->computes = s.computes;
-    f->spreads = s.spreads;
+    f->spreads = tine__scan_spreads(&s);
     tine__scan_keep(&s, f); /* the file has the keys, settings, values and starts now */
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);
@@ -188,6 +189,7 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
     tine__buf_free(&s.asked);
     tine__buf_free(&s.filled);
     tine__buf_free(&s.told);
+    tine__buf_free(&s.spread);
     tine__buf_free(&s.children);
     tine__buf_free(&s.starts.list);
     tine__buf_free(&s.found);

@@ -34,9 +34,11 @@ struct scan {
     struct buf ups;      /* the variables that are their upvalues */
     struct buf children; /* numbers in found of functions that the main function makes */
     struct starts starts;
-    uint32_t count; /* functions begun so far */
-    bool computes;  /* the code stores something under keys that it computes, */
-    bool spreads;   /* in tables that may be any */
+    uint32_t count;             /* functions begun so far */
+    bool computes;              /* the code stores something under keys that it computes, */
+    bool spreads;               /* in tables that may be any, */
+    struct buf spread;          /* or in those of the main function's variables */
+    bool given_away[REGISTERS]; /* those of its registers whose table others may have */
     bool clears; /* the code takes something out of tables under keys that it was not called with */
     bool failed;
 };
@@ -91,6 +93,8 @@ void tine__scan_inner(struct scan *s, const struct function *f);
 
 /* Note into which tables the function stores under keys that it computes. */
 void tine__scan_fills(struct scan *s, const struct function *f);
+/* All was looked at: may these be any tables? Those are not that the main function keeps to itself and others in it. */
+bool tine__scan_spreads(const struct scan *s);
 
 /* ---- scan_keep.c ---- */
 

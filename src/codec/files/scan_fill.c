@@ -10,6 +10,8 @@
 #define KNOWN \
     1 /* a number, or a string that the code has: among its values (tine__file_has_value) */
 #define NEW_TABLE 2
+#define VARIABLE 3 /* and the number of the main function's that it is */
+#define NAMES (VARIABLE + REGISTERS)
 
 #define MAX_JUMPS 64
 
@@ -64,6 +66,8 @@ static uint64_t result_of(const struct following *w, uint32_t x) {
         return w->has[b_of(x)];
     if (op == w->ops->getfield || op == w->ops->gettabup)
         return hash_at(&w->f->constants, c_of(x));
+    if (op == w->ops->getupval && b_of(x) < w->f->nups && w->f->ups[b_of(x)] < REGISTERS)
+        return VARIABLE + w->f->ups[b_of(x)];
     return is_known(w->ops, op) ? KNOWN : ANYTHING;
 }
 
@@ -114,18 +118,49 @@ static void join(struct following *w, size_t i) {
     }
 }
 
+/* The function stores under a key that it computes in such a table. */
+static void note_filled(struct scan *s, const struct function *f, uint64_t table) {
+    uint32_t variable = (uint32_t)(table - VARIABLE);
+    if (table >= NAMES)
+        scan_add_setting(s, table, SETTING_FILLED);
+    else if (table >= VARIABLE)
+        scan_append(s, &s->spread, &variable, sizeof variable);
+    else
+        s->spreads |=
+            table != NEW_TABLE || !f->up; /* what the main function makes may be the module's */
+}
+
+/* May others have the table in a register of the main one after `x`, too? */
+static void note_given_away(struct scan *s, uint32_t x) {
+    const struct opcodes *ops = &s->ops;
+    unsigned op = op_of(x);
+    if (op == ops->newtable)
+        s->given_away[a_of(x)] = false;
+    else if (op >= ops->settabup && op <= ops->setfield && !k_of(x))
+        s->given_away[c_of(x)] = true;
+    else if (op == ops->move)
+        s->given_away[b_of(x)] = true;
+    else if (op == ops->setupval || op == ops->ret)
+        s->given_away[a_of(x)] = true;
+}
+
+bool tine__scan_spreads(const struct scan *s) {
+    const uint32_t *variables = (const uint32_t *)(const void *)s->spread.data;
+    bool spreads = s->spreads;
+    for (size_t i = 0; !spreads && i < s->spread.len / sizeof *variables; i++)
+        spreads = s->given_away[variables[i]] || s->starts.own[variables[i]] != 1u << START_TABLE;
+    return spreads;
+}
+
 void tine__scan_fills(struct scan *s, const struct function *f) {
     struct following w = {.ops = &s->ops, .f = f};
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         join(&w, i);
-        if (op_of(x) == s->ops.settable && (w.lost || w.has[b_of(x)] != KNOWN)) {
-            uint64_t table = w.lost ? ANYTHING : w.has[a_of(x)];
-            /* a table that the main function has made may be the module's */
-            s->spreads |= table == ANYTHING || table == KNOWN || (!f->up && table == NEW_TABLE);
-            if (table > NEW_TABLE)
-                scan_add_setting(s, table, SETTING_FILLED);
-        }
+        if (op_of(x) == s->ops.settable && (w.lost || w.has[b_of(x)] != KNOWN))
+            note_filled(s, f, w.lost ? ANYTHING : w.has[a_of(x)]);
+        if (!f->up)
+            note_given_away(s, x);
         step(&w, i, x);
         note_jump(&w, i, x);
     }
