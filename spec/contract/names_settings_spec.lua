@@ -157,14 +157,35 @@ describe("a scalar that the program has put into a module", function()
   -- Each call began to count where the program was.
   it("is not what functions store under keys that they compute, or by rawset", function()
     local m = modules:add(finally, [[
-      local inner, M = { n = 0 }, { n = 0, b = 0, own = { n = 0 }, other = { n = 0 } }
+      local inner, late, M = { n = 0 }, { n = 0 }, { n = 0, b = 0, own = { n = 0 }, other = { n = 0 } }
       local function add(t, k) t[k] = t[k] + 1 return t[k] end
       M.inner = inner
       function M.bump(k) M[k] = M[k] + 1 return M[k] end
       function M.helped(k) return add(M.other, k) end
       function M.raw() rawset(M, "b", M.b + 1) return M.b end
       function M.captured(k) inner[k] = inner[k] + 1 return inner[k] end
+      function M.begin() M.late = late end
+      function M.put(k) M.begin() late[k] = late[k] + 1 return late[k] end
       function M.merged(k) local t = M.own or {} t[k] = t[k] + 1 return t[k] end
+      return M
+    ]])
+    -- One each, as one of these keeps all settings of its module at home.
+    local looped = modules:add(finally, [[
+      local M = { n = 0 }
+      function M.bump(k)
+        local key = 1
+        while true do
+          M[key] = (M[key] or 0) + 1
+          if key == k then return M[k] end
+          key = k
+        end
+      end
+      return M
+    ]])
+    local alias = modules:add(finally, [[
+      local M = { n = 0 }
+      local store = M
+      function M.bump(k) store[k] = store[k] + 1 return M[k] end
       return M
     ]])
     local lone = modules:add(finally, [[
@@ -177,11 +198,27 @@ describe("a scalar that the program has put into a module", function()
       function M.count() M["n\0x"] = (M["n\0x"] or 0) + 1 return M["n\0x"] end
       return M
     ]])
-    local calls = { { m.bump, "n" }, { m.helped, "n" }, { m.raw }, { m.captured, "n" }, { m.merged, "n" }, { lone.raw },
-      { zero.count } }
+    local calls = { { m.bump, "n" }, { m.helped, "n" }, { m.raw }, { m.captured, "n" }, { m.put, "n" }, { m.merged, "n" },
+      { looped.bump, "n" }, { alias.bump, "n" }, { lone.raw }, { zero.count } }
     for _, call in ipairs(calls) do call[1](call[2]) call[1](call[2]) end
     local run = start()
     for i, call in ipairs(calls) do assert.same({ i, 1, i, 2 }, { i, run(call[1], call[2]), i, (run(call[1], call[2])) }) end
+  end)
+
+  it("is there beside a registry that the module keeps to itself, and tables that its functions make", function()
+    local m = modules:add(finally, [[
+      local M, kept = { limit = 1 }, {}
+      function M.keep(k, v) kept[k] = v end
+      function M.get(list)
+        local copy = {}
+        for k, v in pairs(list) do copy[k] = v end
+        return M.limit, copy.x
+      end
+      return M
+    ]])
+    m.keep("a", 1)
+    m.limit = 5
+    assert.same({ 5, 2 }, { start()(m.get, { x = 2 }) })
   end)
 
   it("is not in a table of which only a part could go along", function()

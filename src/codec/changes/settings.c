@@ -34,11 +34,12 @@ static int count_candidates(lua_State *L, int t) {
     return n;
 }
 
-/* May settings be in the table at `t`: the module's own, or one that its file has put into that under the key at `key`? */
+/* May settings be in the table at `t`: the module's own, or one that its file has made for that, under the key at `key`? */
 static bool may_have(lua_State *L, const struct file *f, int t, int key) {
     if (!f || !f->lua || tine__scan_is_weak(L, t))
         return false;
-    if (key && (lua_type(L, key) != LUA_TSTRING || !tine__file_stores(f, lua_tostring(L, key)) ||
+    if (key && (lua_type(L, key) != LUA_TSTRING ||
+                tine__file_key_rank(f, lua_tostring(L, key)) != STORE_FRESH ||
                 tine__file_fills_field(f, lua_tostring(L, key))))
         return false;
     int n = count_candidates(L, t);

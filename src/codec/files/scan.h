@@ -83,6 +83,11 @@ static inline void scan_add_setting(struct scan *s, uint64_t key, uint64_t value
         scan_append(s, &s->settings, &setting, sizeof setting);
 }
 
+/* ---- scan.c ---- */
+
+/* Where the jump back at `i` leads to; `i` + 1: it is none. */
+size_t tine__scan_loop_start(const struct opcodes *ops, uint32_t x, size_t i);
+
 /* ---- scan_code.c ---- */
 
 /* Note what the code of a function does: of the main one, and of one inside of it. */

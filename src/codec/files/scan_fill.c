@@ -1,7 +1,7 @@
 /* Into which tables the code stores under keys that it computes: in these any field may be its own doing, a counter of the kind
 ** `counts[kind] = counts[kind] + 1`. It is followed what each register has, for tables that the function has just made itself are
-** of no interest, nor are keys that are numbers or stand in the code. Where the code may come from several places, what was put into a register
-** since the first of them is forgotten: a table too many is found rather than one too few.
+** of no interest, nor are keys that are numbers or stand in the code. Where the code may come from several places, what was put
+** into a register since the first of them, or is in a loop, is forgotten: a table too many is found rather than one too few.
 */
 #include "codec/files/scan.h"
 
@@ -25,7 +25,8 @@ struct following {
     uint64_t has[REGISTERS];
     size_t since[REGISTERS];      /* the instruction that put it there */
     struct jump jumps[MAX_JUMPS]; /* those that lead farther on */
-    unsigned njumps;
+    struct jump loops[MAX_JUMPS]; /* and those that lead back */
+    unsigned njumps, nloops;
     bool lost; /* there were too many */
 };
 
@@ -71,16 +72,22 @@ static uint64_t result_of(const struct following *w, uint32_t x) {
     return is_known(w->ops, op) ? KNOWN : ANYTHING;
 }
 
+/* Instruction `i` puts anything into its registers. */
+static void forget(struct following *w, size_t i, uint32_t x) {
+    unsigned left = only_reads(w->ops, op_of(x)) ? 0 : width(w->ops, x);
+    for (unsigned r = a_of(x); left > 0 && r < REGISTERS; left--, r++) {
+        w->has[r] = ANYTHING;
+        w->since[r] = i;
+    }
+}
+
 /* Instruction `i` is done. */
 static void step(struct following *w, size_t i, uint32_t x) {
     unsigned a = a_of(x), op = op_of(x);
     if (only_reads(w->ops, op))
         return;
     uint64_t result = result_of(w, x);
-    for (unsigned n = width(w->ops, x), r = a; n > 0 && r < REGISTERS; n--, r++) {
-        w->has[r] = ANYTHING;
-        w->since[r] = i;
-    }
+    forget(w, i, x);
     if (op == w->ops->forprep && a + 3 < REGISTERS)
         w->has[a + 3] = KNOWN;
     else
@@ -118,6 +125,23 @@ static void join(struct following *w, size_t i) {
     }
 }
 
+/* Instruction `i` begins a loop, perhaps: what is done in that may have been done before. */
+static void enter_loop(struct following *w, size_t i) {
+    for (unsigned k = 0; k < w->nloops; k++)
+        for (size_t n = i; w->loops[k].to == i && n <= w->loops[k].from; n++)
+            forget(w, i, instruction(w->f->code, n));
+}
+
+static void find_loops(struct following *w) {
+    for (size_t i = 0; i < w->f->n; i++) {
+        size_t to = tine__scan_loop_start(w->ops, instruction(w->f->code, i), i);
+        if (to <= i && w->nloops < MAX_JUMPS)
+            w->loops[w->nloops++] = (struct jump){i, to};
+        else
+            w->lost |= to <= i;
+    }
+}
+
 /* The function stores under a key that it computes in such a table. */
 static void note_filled(struct scan *s, const struct function *f, uint64_t table) {
     uint32_t variable = (uint32_t)(table - VARIABLE);
@@ -139,6 +163,8 @@ static void note_given_away(struct scan *s, uint32_t x) {
     else if (op >= ops->settabup && op <= ops->setfield && !k_of(x))
         s->given_away[c_of(x)] = true;
     else if (op == ops->move)
+        s->given_away[a_of(x)] = s->given_away[b_of(x)] = true;
+    else if (op == ops->self)
         s->given_away[b_of(x)] = true;
     else if (op == ops->setupval || op == ops->ret)
         s->given_away[a_of(x)] = true;
@@ -154,9 +180,11 @@ bool tine__scan_spreads(const struct scan *s) {
 
 void tine__scan_fills(struct scan *s, const struct function *f) {
     struct following w = {.ops = &s->ops, .f = f};
+    find_loops(&w);
     for (size_t i = 0; i < f->n; i++) {
         uint32_t x = instruction(f->code, i);
         join(&w, i);
+        enter_loop(&w, i);
         if (op_of(x) == s->ops.settable && (w.lost || w.has[b_of(x)] != KNOWN))
             note_filled(s, f, w.lost ? ANYTHING : w.has[a_of(x)]);
         if (!f->up)
