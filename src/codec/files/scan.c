@@ -17,19 +17,12 @@
 
 /* ---- loops ---- */
 
-size_t tine__scan_loop_start(const struct opcodes *ops, uint32_t x, size_t i) {
-    long by = op_of(x) == ops->jump                                   ? jump_of(x)
-              : op_of(x) == ops->forloop || op_of(x) == ops->tforloop ? -(long)bx_of(x)
-                                                                      : 0;
-    return by < 0 && (size_t)-by <= i + 1 ? i + 1 - (size_t)-by : i + 1;
-}
-
 /* Which of the functions in there are made in a loop? A list of bytes, to be freed. */
 static unsigned char *find_looped(struct scan *s, const struct function *f, size_t children) {
     unsigned char *looped = sys.calloc(children + 1, 1);
     s->failed |= !looped;
     for (size_t i = 0; looped && i < f->n; i++) {
-        size_t from = tine__scan_loop_start(&s->ops, instruction(f->code, i), i);
+        size_t from = loop_start(&s->ops, instruction(f->code, i), i);
         for (; from <= i; from++) {
             uint32_t x = instruction(f->code, from);
             if (op_of(x) == s->ops.closure && bx_of(x) < children)

@@ -134,7 +134,7 @@ static void enter_loop(struct following *w, size_t i) {
 
 static void find_loops(struct following *w) {
     for (size_t i = 0; i < w->f->n; i++) {
-        size_t to = tine__scan_loop_start(w->ops, instruction(w->f->code, i), i);
+        size_t to = loop_start(w->ops, instruction(w->f->code, i), i);
         if (to <= i && w->nloops < MAX_JUMPS)
             w->loops[w->nloops++] = (struct jump){i, to};
         else
