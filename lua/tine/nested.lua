@@ -172,7 +172,7 @@ end
 local function finish(m)
     if m.reading then -- the input itself asks for a result
         return nil
-    elseif not m.ended and is_over(m) then
+    elseif not m.ended and m.given ~= m.length and is_over(m) then
         time_is_over(m)
     end
     tell(m, true)

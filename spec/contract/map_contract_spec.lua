@@ -288,6 +288,20 @@ describe("map", function()
     assert.equal(10, #fast)
   end)
 
+  it("is not late when all items of its list were given, or there are none", function() -- "0 of 2 unfinished"
+    local function late_loop(map)
+      local count = 0
+      for _ in map(math.abs, { -1, -2 }, { buffersize = 1, timeout = 1 }) do
+        count = count + 1
+        if count == 2 then require "tine".sleep(1) end
+      end
+      return count, map(math.abs, {}, { timeout = 0 }):totable().n
+    end
+    assert.same({ 2, 0 }, { late_loop(function(...) return pool:map(...) end) })
+    local function nested() return late_loop(function(...) return require "tine".worker.pool:map(...) end) end
+    assert.same({ 2, 0 }, { pool:submit(nested):result() })
+  end)
+
   it("names the item's index in the label of an error", function()
     local own <close> = tine.pool { workers = 1, on_crash = "replace" }
     local seen

@@ -185,6 +185,11 @@ static int await_take(lua_State *L, struct map *m, uint64_t deadline) {
     return tine__await(L, &aim, deadline);
 }
 
+/* Whether there is more is known of a list, also where it was not looked for any more. */
+static bool all_given(const struct map *m) {
+    return m->is_list && m->returned == m->length;
+}
+
 int tine__map_ready(lua_State *L) {
     struct map *m = check_map(L, 1);
     uint64_t deadline = (uint64_t)luaL_checkinteger(L, 2);
@@ -198,7 +203,7 @@ int tine__map_ready(lua_State *L) {
         if (m->closed)
             return lua_pushboolean(L, false), 1;
         enter_any(L, m);
-    } else if (lua_toboolean(L, 3) && tine__now() >= deadline) {
+    } else if (lua_toboolean(L, 3) && !all_given(m) && tine__now() >= deadline) {
         return time_is_over(L, m);
     }
     lua_pushboolean(L, can_take(m));
