@@ -124,6 +124,14 @@ describe("tine map", function()
       assert.same({ out = "z\n", err = "tine map: two: its first line names other columns\n", code = 2 }, s)
     end)
 
+    -- Of a day without sales `price` was refused as no name in Lua, while `price * 2` was not.
+    it("by name, where there is no line to name them", function()
+      for _, text in ipairs { "price", "'price * 2'" } do
+        assert.same({ out = "", err = "", code = 0 }, map.run("--csv --header : " .. text, ""))
+      end
+      assert.equal(2, map.run("--csv --header : price", "name\n").code)
+    end)
+
     it("by name also where each line is one column", function()
       map.file("one", "name\nx\n") -- was nothing at all: lines were taken for those of a function without columns
       assert.equal("x\n", out "--header : name one")

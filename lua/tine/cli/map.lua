@@ -220,8 +220,9 @@ local function is_no_value(text, columns)
   return is_name and not text:find "^_n?%d*$" and columns[text] == nil and _G[text] == nil
 end
 
--- Compiles FUNCTION, to find errors before any worker starts. It may have been meant as a command.
-local function add_function(job, text)
+-- Compiles FUNCTION, to find errors before any worker starts. It may have been meant as a command; or as the name of a
+-- column, which is not known where the input has not even a first line (`names_missing`).
+local function add_function(job, text, names_missing)
   job.text, job.file = text, text:match "^@(.*)"
   local fn, wrong
   if job.file then
@@ -229,16 +230,19 @@ local function add_function(job, text)
     fn, wrong = load(job.text, "@" .. job.file)
   else
     fn, wrong = require "tine.cli.map.work".compile(text, job.header)
-    if fn and is_no_value(text, job.header) then fn, wrong = nil, ("FUNCTION: there is no '%s' in Lua"):format(text) end
+    if fn and not names_missing and is_no_value(text, job.header) then
+      fn, wrong = nil, ("FUNCTION: there is no '%s' in Lua"):format(text)
+    end
     wrong = wrong and wrong .. " (a command is given with -x)"
   end
   if not fn then give_up("%s", wrong) end
 end
 
--- Names of columns, from the first line, or from the first argument of each list.
+-- Names of columns, from the first line, or from the first argument of each list; nil when there is no line.
 local function read_header(input, o)
   local split = columns_of.splitter(o)
-  local text = o.arguments and table.concat(input.header, "\0") .. "\0" or input:read_header() or ""
+  local text = o.arguments and table.concat(input.header, "\0") .. "\0" or input:read_header()
+  if not text then return nil end
   local names, list = {}, split and split(text) or { text }
   for i, name in ipairs(list) do
     if name ~= "" and names[name] == nil then names[name] = i end
@@ -247,11 +251,13 @@ local function read_header(input, o)
 end
 
 local function new_job(o, input)
+  local has_names = o.header and not o.pipe
+  local names = has_names and read_header(input, o)
   local job = {
     separator = not (o.pipe or o.arguments) and (o.separator or "\n") or nil, csv = o.csv, colsep = o.colsep,
     arguments = o.arguments and true or nil, pipe = o.pipe, seed = o.seed, tag = o.tag, quiet = o.quiet,
     results = o.results and true or nil, log = o.joblog and true or nil, line_buffer = o.line_buffer,
-    header = o.header and not o.pipe and read_header(input, o) or {},
+    header = names or {},
   }
   if o.command then
     local wrong
@@ -259,7 +265,7 @@ local function new_job(o, input)
     if wrong then give_up("%s", wrong) end
     job.direct = words.read(job.template)
   else
-    add_function(job, o.text)
+    add_function(job, o.text, has_names and not names)
   end
   return job
 end
