@@ -285,6 +285,26 @@ describe("map", function()
     assert.equal(500500, sum)
   end)
 
+  -- Without a result to take the loop was over at the first event, or at the first question whether to try again.
+  it("unordered goes on when what comes of an item is not its result", function()
+    local wait, open = gate()
+    local got = {}
+    for i, v in pool:map(function(x)
+      require "tine".worker.emit(x)
+      wait()
+      return x
+    end, { 7 }, { ordered = false, on_event = open }) do
+      got[i] = v
+    end
+    assert.same({ 7 }, got)
+    local retried = pool:with { retry = { error = 1, delay = 0, when = function() return true end } }
+    local list = retried:map(function(x)
+      if require "tine".worker.task.attempt == 1 then error "again" end
+      return x
+    end, { 1, 2, 3 }, { ordered = false }):totable()
+    assert.same({ 1, 2, 3, n = 3 }, list)
+  end)
+
   it("makes chunks of small tasks by itself, and none of slow ones", function()
     local own <close> = tine.pool { workers = 1 }
     for _ in own:map(math.abs, upto(20000)) do end -- luacheck: ignore

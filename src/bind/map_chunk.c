@@ -98,8 +98,10 @@ void tine__chunk_news(struct item *item) {
         m->settled += c->count;
         m->settled_at = tine__now();
     }
-    bool taken = c->next == c->count; /* its last result was taken before this news was read */
-    if (!m->ordered && c != m->chunk && !taken && list_empty(&c->fresh))
+    /* The chunk may have no result to take: its last one was taken before this news was read, or
+    ** the news is an event, or a failed attempt that may be followed by another one. */
+    bool fresh = c->next < c->count && outcome_settled(&c->outcomes[c->next]);
+    if (!m->ordered && c != m->chunk && fresh && list_empty(&c->fresh))
         list_push(&m->news, &c->fresh);
 }
 
