@@ -115,6 +115,23 @@ describe("regressions of the middle:", function()
         end)
         print("loop", (map()))]])
     end)
+
+    it("by a callback that takes the next result of a map that the loop waits for", function()
+      -- The loop went on waiting for that one, whose chunk was no more, and never looked at the others.
+      assert.equal("callback\t1\t1\nloop\t2\t2\n", output_of [[
+        local tine = require "tine"
+        local pool, other = tine.pool(1), tine.pool(1)
+        local gate = os.tmpname()
+        os.remove(gate)
+        local function first_waits(x) while x == 1 and not io.open(gate) do end return x end
+        local map = pool:map(first_waits, { 1, 2 }, { chunksize = 1, timeout = 20 })
+        other:submit(math.abs, -1):add_done_callback(function()
+          io.open(gate, "w"):close()
+          print("callback", map())
+          os.remove(gate)
+        end)
+        print("loop", map())]])
+    end)
   end)
 
   describe("a map that is closed while it is filled", function()

@@ -157,8 +157,9 @@ int tine__map_call(lua_State *L) {
 
 static bool take_met(const struct aim *aim) {
     const struct map *m = aim->what;
-    /* sent == returned: a callback has taken the last result */
-    return m->closed || can_take(m) || !list_empty(&m->news) || m->sent == m->returned;
+    bool left = m->ordered && !m->chunk; /* a callback has taken all that was in the current one, */
+    bool none = m->sent == m->returned;  /* or the last result */
+    return m->closed || can_take(m) || !list_empty(&m->news) || left || none;
 }
 
 int tine__map_peek(lua_State *L) {
@@ -198,11 +199,13 @@ int tine__map_ready(lua_State *L) {
     if (m->ordered)
         enter_oldest(L, m);
     if (m->sent != m->returned) {
-        if (await_take(L, m, deadline))
-            return time_is_over(L, m);
-        if (m->closed)
-            return lua_pushboolean(L, false), 1;
-        enter_any(L, m);
+        do {
+            if (await_take(L, m, deadline))
+                return time_is_over(L, m);
+            if (m->closed)
+                return lua_pushboolean(L, false), 1;
+            enter_any(L, m);
+        } while (!can_take(m) && m->sent != m->returned);
     } else if (lua_toboolean(L, 3) && !all_given(m) && tine__now() >= deadline) {
         return time_is_over(L, m);
     }
