@@ -39,6 +39,7 @@ needs("a task that runs while the program goes on", {
   "raises a timeout error, after those that are done",
   "passes interrupted! of the input on at once",
   "gives results while a slow item runs",
+  "unordered goes on when what comes of an item is not its result",
   "left by an error cancels too, and so does close",
   "of one big chunk left early cancels inside the chunk",
   "has a timeout for the whole iteration, from the call",
