@@ -61,7 +61,7 @@ void tine__sched_wait_again(struct sched *s, struct task *t, bool unspent);
 /* Something waits that may have to be before what nobody has taken up yet; `again`: it has come back. */
 static inline void tine__sched_overtake(struct sched *s, bool again) {
     s->overtake = !list_empty(&s->handed);
-    s->anew |= again;
+    s->anew |= again && s->waiting > 0;
     s->stirred = true;
 }
 /* Ranks have changed: what is with the site is looked through, too. */

@@ -43,6 +43,9 @@ struct bucket {
     uint64_t since;
     int64_t rank;      /* of that task */
     struct timer step; /* when that changes, or earlier */
+    /* Scratch of policy.c: when the oldest of its tasks that wait, or lie at or behind some place of the site's queue, was
+    ** submitted. */
+    uint64_t oldest;
 };
 
 static inline struct line *line_of(const struct pairing_node *n) {

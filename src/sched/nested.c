@@ -97,6 +97,7 @@ bool tine__sched_order_on_top(struct sched *s, struct order *o) {
     if (!t)
         return false;
     tine__policy_take(&s->policy, t);
+    sched_lost_age(s);
     tine__sched_send(s, t);
     s->workers[t->awaiter].serving = t->call.id;
     sched_set_waits(s, &s->workers[t->awaiter], false);

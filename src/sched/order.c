@@ -42,32 +42,17 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
-/* The rank of one of those at the site; that it holds until then. */
-static int64_t note_rank(struct sched *s, const struct task *t) {
-    uint64_t until;
-    int64_t rank = tine__policy_rank(&s->policy, t, &until);
+/* `before` and `behind` have become neighbours in the site's queue: note when ageing may make them cross. */
+static void note_order(struct sched *s, const struct task *before, const struct task *behind) {
+    uint64_t until = tine__policy_crossing(&s->policy, before, behind);
     if (until < s->in_order)
         s->in_order = until;
-    return rank;
-}
-
-/* Are those that nobody may have taken up still in the order of their ranks, before what waits, and until when? Else all
-** come back. */
-static void look_at_order(struct sched *s) {
-    int64_t before = INT64_MAX;
-    s->in_order = TIMER_NEVER;
-    for (const struct list *n = s->handed.next; n != &s->handed; n = n->next) {
-        const struct task *t = LIST_ITEM(n, struct task, sent);
-        int64_t rank = note_rank(s, t);
-        s->anew |= rank > before || tine__policy_outranks(&s->policy, t, rank);
-        before = rank;
-    }
 }
 
 /* Take back the last one that nobody may have taken up if another one should be before it. */
 COLD static bool order_withdraw(struct sched *s, struct order *o) {
     if (s->overtake && s->in_order <= s->policy.now)
-        look_at_order(s);
+        s->anew |= !tine__policy_is_in_order(&s->policy, &s->handed, &s->in_order);
     while (s->overtake && !list_empty(&s->handed)) {
         struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
         if (last->doom || last->unrun) {
@@ -102,6 +87,17 @@ static bool may_move(const struct sched *s) {
            s->nsent - s->blocked < sched_window(s) + sched_window(s) / 2;
 }
 
+/* Note when task `t`, which was put before `n` others, may cross its neighbours. With groups the neighbour behind it may
+** owe its rank to an older task of its priority further behind, so all of these are looked at. */
+static void note_place(struct sched *s, const struct task *t, unsigned n) {
+    const struct task *behind = s->sent[s->behind[n - 1]];
+    unsigned least = tine__policy_has_groups(behind) ? 0 : n - 1;
+    if (t->sent.prev != &s->handed)
+        note_order(s, LIST_ITEM(t->sent.prev, struct task, sent), t);
+    for (unsigned i = n; i-- > least;)
+        note_order(s, t, s->sent[s->behind[i]]);
+}
+
 /* As nearly always when one overtakes others: it alone changes its place. */
 static bool order_between(struct sched *s, struct order *o) {
     if (!may_move(s) || !has_next(s))
@@ -115,8 +111,8 @@ static bool order_between(struct sched *s, struct order *o) {
         return false;
     struct task *t = tine__policy_pop(&s->policy);
     tine__sched_send(s, t);
-    note_rank(s, t);
     list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);
+    note_place(s, t, n);
     *o = (struct order){.kind = ORDER_RUN, .task = t, .behind = s->behind, .nbehind = n};
     return true;
 }
@@ -143,8 +139,8 @@ static bool order_run(struct sched *s, struct order *o) {
     tine__sched_send(s, t);
     if (list_empty(&s->handed))
         s->in_order = TIMER_NEVER;
-    if (s->policy.nlines > 1)
-        note_rank(s, t);
+    else if (s->policy.nlines > 1)
+        note_order(s, LIST_ITEM(s->handed.prev, struct task, sent), t);
     list_push(&s->handed, &t->sent);
     *o = (struct order){.kind = ORDER_RUN, .task = t};
     return true;

@@ -260,12 +260,10 @@ static inline enum overtaking compare_ranks(const struct policy *p, const struct
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now) {
     const struct line *l = last->line;
-    if (policy_empty(p))
-        return BY_NOTHING;
-    if (p->nbuckets == 0)
-        return all ? BY_TURN : BY_NOTHING; /* of one line */
     if (all) /* what came back may belong before one that lies behind those of other priorities */
         return BY_TURN;
+    if (p->nbuckets == 0)
+        return BY_NOTHING; /* nothing waits, or only tasks of one line */
     catch_up(p, now);
     const struct bucket *b = bucket_of(p->buckets.root);
     if (b == l->bucket) {
@@ -303,15 +301,60 @@ unsigned tine__policy_behind(const struct policy *p, const struct list *handed, 
     return n;
 }
 
-bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank) {
-    const struct bucket *b = p->nbuckets == 0 ? NULL : bucket_of(p->buckets.root);
-    return b && b != t->line->bucket && b->rank > rank;
+/* --- the order of the site's queue --- */
+
+bool tine__policy_has_groups(const struct task *t) {
+    return t->line->bucket->groups > 0;
 }
 
-int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until) {
-    uint64_t seconds = waited(p, t->since);
-    *until = p->ageing > 0 ? t->since + (seconds + 1) * SECOND : TIMER_NEVER;
-    return rank_after(p, t->line->bucket->priority, seconds);
+/* A task in the queue is as urgent as the oldest of its bucket that is not before it: of that one the group may have had its
+** turn, or not. `bucket->oldest` is when that task was submitted. */
+static int64_t rank_there(const struct policy *p, const struct bucket *b) {
+    return rank_after(p, b->priority, waited(p, b->oldest));
+}
+
+/* The earliest time at which the rank of `behind` may become the higher one. It can do so only when it grows itself, and at
+** each such time its oldest task has waited the same number of whole seconds `longer` than that of `before`. */
+static uint64_t crossing(const struct policy *p, const struct bucket *before,
+                         const struct bucket *behind) {
+    uint64_t x = before->oldest, y = behind->oldest;
+    double longer = x > y ? (double)((x - y - 1) / SECOND + 1) : -(double)((y - x) / SECOND);
+    double lead = (double)before->priority - (double)behind->priority;
+    bool gains = before != behind && p->ageing > 0 && p->ageing * longer > lead;
+    return gains ? y + (waited(p, y) + 1) * SECOND : TIMER_NEVER;
+}
+
+/* The bucket of task `t`, if none of the bucket's tasks lies behind it in the queue. */
+static const struct bucket *bucket_at_end(const struct task *t) {
+    struct bucket *b = t->line->bucket;
+    b->oldest = b->first && b->since < t->since ? b->since : t->since;
+    return b;
+}
+
+uint64_t tine__policy_crossing(const struct policy *p, const struct task *before,
+                               const struct task *behind) {
+    return crossing(p, bucket_at_end(before), bucket_at_end(behind));
+}
+
+bool tine__policy_is_in_order(const struct policy *p, const struct list *handed, uint64_t *until) {
+    const struct bucket *behind = NULL;
+    *until = TIMER_NEVER;
+    for (const struct list *n = handed->next; n != handed; n = n->next) {
+        struct bucket *b = LIST_ITEM(n, struct task, sent)->line->bucket;
+        b->oldest = b->first ? b->since : UINT64_MAX;
+    }
+    for (const struct list *n = handed->prev; n != handed; n = n->prev) {
+        const struct task *t = LIST_ITEM(n, struct task, sent);
+        struct bucket *b = t->line->bucket;
+        if (t->since < b->oldest)
+            b->oldest = t->since;
+        if (behind && rank_there(p, b) < rank_there(p, behind))
+            return false;
+        uint64_t when = behind ? crossing(p, b, behind) : TIMER_NEVER;
+        *until = when < *until ? when : *until;
+        behind = b;
+    }
+    return true;
 }
 
 /* --- memory --- */

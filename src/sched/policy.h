@@ -90,12 +90,18 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
 ** before more, or turns are to be looked at, too, or one of them is to end by other ways. */
 unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
                              unsigned most);
-/* The rank of one that is with the site, and until when. */
-int64_t tine__policy_rank(const struct policy *p, const struct task *t, uint64_t *until);
-/* Is what waits higher than `rank`, that of one which is with the site, and of another priority? */
-bool tine__policy_outranks(const struct policy *p, const struct task *t, int64_t rank);
+/* Task `before` lies before task `behind` at the end of the site's queue, and the rank of `behind` is not the higher one:
+** the earliest time at which it may be; TIMER_NEVER: not as long as no task comes or goes. */
+uint64_t tine__policy_crossing(const struct policy *p, const struct task *before,
+                               const struct task *behind);
+/* Are the tasks in the site's queue (`handed` links them by `sent`) in the order of their ranks? If so *until is the
+** earliest time at which ageing may change that, or TIMER_NEVER. */
+bool tine__policy_is_in_order(const struct policy *p, const struct list *handed, uint64_t *until);
 /* The time, at which it may do so; ranks are those of then. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
+
+/* Does its priority have groups? */
+bool tine__policy_has_groups(const struct task *t);
 
 static inline bool policy_empty(const struct policy *p) {
     return p->nbuckets == 0 && list_empty(&p->plain);

@@ -341,7 +341,7 @@ static void task_due(struct sched *s, struct task *t) {
 void tine__sched_tick(struct sched *s, uint64_t now) {
     struct timer *t;
     s->policy.now = now;
-    if (tine__policy_tick(&s->policy, now))
+    if (tine__policy_tick(&s->policy, now) || sched_order_due(s) <= now)
         sched_rerank(s);
     while ((t = tine__timer_due(&s->timers, now)) != NULL)
         switch (t->kind) {

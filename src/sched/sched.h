@@ -183,8 +183,8 @@ struct sched {
     bool cramped;
     uint32_t behind[SCHED_BEHIND]; /* of the order that was given last */
     bool narrowed;                 /* it was, since it was last looked at */
-    uint64_t in_order;             /* until then ranks leave them in their order */
-    uint64_t narrow;               /* at most so many are handed over while many come back */
+    uint64_t in_order; /* before this time ageing does not change the order of `handed` */
+    uint64_t narrow;   /* at most so many are handed over while many come back */
     bool stirred; /* something is wanted but that what waits is run: order_stirred is to be asked */
     bool eventful;      /* an event may be there */
     struct list wishes; /* SENT tasks of which something is wanted (task->wish) */
@@ -369,10 +369,19 @@ static inline bool sched_has_event(const struct sched *s) {
 /* The next event; false: there is none. */
 COLD bool tine__sched_event(struct sched *s, struct event *e);
 
+/* When tasks in the site's queue may cross by ageing. TIMER_NEVER while the next order looks at the queue anyway. */
+static inline uint64_t sched_order_due(const struct sched *s) {
+    bool matters = s->life <= LIFE_CLOSING && !list_empty(&s->handed) && !s->overtake;
+    return matters ? s->in_order : TIMER_NEVER;
+}
+
 /* When the clock is to be told next; TIMER_NEVER (as from the order to end on: all is over soon). */
 static inline uint64_t sched_due(const struct sched *s) {
     uint64_t due = timers_next(&s->timers), step = policy_due(&s->policy);
-    return s->life >= LIFE_ENDING ? TIMER_NEVER : step < due ? step : due;
+    uint64_t order = sched_order_due(s);
+    due = step < due ? step : due;
+    due = order < due ? order : due;
+    return s->life >= LIFE_ENDING ? TIMER_NEVER : due;
 }
 
 /* Tasks wait for room at the site: it is to be asked to say when there is (pool/pool.c). */

@@ -234,12 +234,22 @@ static void check_workers_quiet(const struct sim *m) {
     }
 }
 
+/* The clock is asked for on behalf of the site's queue only where ageing can change its order. */
+static void check_order_due(const struct sim *m) {
+    bool several = false;
+    for (unsigned i = 1; i < m->njobs; i++)
+        several |= m->jobs[i].set.priority != m->jobs[0].set.priority;
+    HOLDS(sched_order_due(&m->s) == TIMER_NEVER || (several && m->o.ageing > 0),
+          "a look at the order of tasks that cannot cross");
+}
+
 void sim_check_quiet(struct sim *m) {
     const struct sched *s = &m->s;
     for (unsigned i = 0; i < m->njobs; i++)
         if (!m->jobs[i].over)
             check_task_quiet(m, &m->jobs[i]);
     check_workers_quiet(m);
+    check_order_due(m);
     HOLDS(list_empty(&s->kills) && list_empty(&s->dismissals), "a worker was not told");
     if (s->life <= LIFE_CLOSING)
         HOLDS(s->waiting == 0 || (s->full && (s->nsent >= sched_window(s) || s->nfree == 0 ||

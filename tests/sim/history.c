@@ -267,6 +267,20 @@ static uint8_t choose(unsigned long long *seed, unsigned flavours) {
     }
 }
 
+/* Seconds pass while tasks wait or lie in the queue, and little else happens: ranks cross by ageing. */
+static void slow_down(struct history *h) {
+    h->config.start_timeout = h->config.max_age = 0;
+    for (unsigned i = 0; i < h->n; i++) {
+        struct step *s = &h->steps[i];
+        if (s->op == OP_SUBMIT)
+            s->b %= 60; /* no deadline */
+        else if (s->op == OP_TIME)
+            s->a = 7 + s->a % 3;
+        else if (s->op == OP_WORK && s->a % 2)
+            *s = (struct step){OP_TIME, 7 + s->b % 3, s->a};
+    }
+}
+
 void history_make(struct history *h, uint64_t number) {
     unsigned long long seed = number * 0x2545f4914f6cdd1dull + 1;
     unsigned flavours = below(&seed, 64);
@@ -292,6 +306,8 @@ void history_make(struct history *h, uint64_t number) {
         if (op == OP_SUBMIT && below(&seed, 2))
             h->steps[i].b %= 4; /* and of one priority */
     }
+    if (below(&seed, 4) == 0)
+        slow_down(h);
 }
 
 /* --- running it --- */

@@ -123,9 +123,9 @@ fault("priorities wrap around", "policy.c",
     "(int64_t)((uint64_t)priority + (uint64_t)gained);")
 fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / SECOND;", "    return ns & 0;")
 fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
-fault("what comes back does not overtake", "internal.h", "    s->anew |= again;", "    (void)again;")
+fault("what comes back does not overtake", "internal.h", "    s->anew |= again && s->waiting > 0;", "    (void)again;")
 fault("what gains by waiting does not overtake", "sched.c",
-    "    if (tine__policy_tick(&s->policy, now))\n        sched_rerank(s);\n", "")
+    "tine__policy_tick(&s->policy, now) || sched_order_due(s) <= now", "sched_order_due(s) <= now")
 fault("it is not known before what one was put", "order.c",
     "    list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);", "    list_push(&s->handed, &t->sent);")
 fault("one overtakes what has been taken up", "order.c", "        list_remove(&s->sent[o->behind[i]]->sent);", "        ;")
@@ -134,10 +134,25 @@ fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);")
 fault("what was gained is not looked at again", "order.c", "    if (policy_is_timed(&s->policy) && order_anew(s, o))", "    if (false)")
 fault("what lies at the site out of order stays there", "order.c", "    if (s->overtake && s->in_order <= s->policy.now)",
-    "    if (false)", 44768828)
+    "    if (false)")
 fault("one is put before others, whose order may have changed", "order.c",
     "           s->in_order > s->policy.now && s->nfree > 0 &&", "           s->nfree > 0 &&")
-fault("the order there is never known to change", "order.c", "    if (s->policy.nlines > 1)", "    if (false)", 44768828)
+fault("the order there is never known to change", "order.c", "    else if (s->policy.nlines > 1)", "    else if (false)")
+fault("tasks that cross at the site wait until something else happens", "sched.h",
+    "    return matters ? s->in_order : TIMER_NEVER;", "    return TIMER_NEVER;")
+fault("tasks that cross at the site are not looked at when they do", "sched.c", " || sched_order_due(s) <= now", "")
+fault("tasks that cross at the site stay there if nothing waits", "policy.c", "    if (all) /*", "    if (all && !policy_empty(p)) /*")
+fault("the clock is asked for where nothing can cross", "policy.c",
+    "before != behind && p->ageing > 0 && p->ageing * longer > lead;", "p->ageing * longer > lead;")
+fault("whole seconds between two submits are rounded down", "policy.c", "(double)((x - y - 1) / SECOND + 1)", "(double)((x - y) / SECOND)")
+fault("who waits lends no rank to the queue", "policy.c", "        b->oldest = b->first ? b->since : UINT64_MAX;",
+    "        b->oldest = UINT64_MAX;")
+fault("who lies further behind lends no rank", "policy.c", "        if (t->since < b->oldest)\n            b->oldest", "        b->oldest")
+fault("who waits lends no rank to the end of the queue", "policy.c",
+    "    b->oldest = b->first && b->since < t->since ? b->since : t->since;", "    b->oldest = t->since;")
+fault("a task that is put before others crosses none of them", "order.c", "    for (unsigned i = n; i-- > least;)",
+    "    for (unsigned i = 0; i-- > least;)")
+fault("a task that is put before groups crosses only the next one", "order.c", "tine__policy_has_groups(behind) ? 0 : n - 1", "n - 1")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "line.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
@@ -201,7 +216,7 @@ fault("kill after terminate is not heard", "sched.c",
     "    if (s->life == LIFE_STOPPING && hard)\n        s->hard = true;\n", "")
 fault("those that wait are forgotten when it stops", "state.c",
     "    while ((waiting = tine__policy_first(&s->policy)) != NULL)\n", "    while (false)\n")
-fault("what a task lent to its priority stays there", "state.c", "        sched_lost_age(s);", "        ;", 16193875)
+fault("what a task lent to its priority stays there", "state.c", "        sched_lost_age(s);", "        ;", 381014)
 fault("a deadline waits for its timer", "order.c", "    while (t && t->deadline <= s->policy.now) {", "    while (false) {")
 fault("those that are sent do not end when it stops", "state.c",
     "        if (!t->doom)\n            t->doom = ENDING_BROKEN;\n", "")

@@ -163,22 +163,30 @@ static bool is_at_site(const struct sim *m, const struct job *j) {
            !m->site.handed[t->call.ref].worker;
 }
 
-/* The highest rank among those that nobody has taken up. */
-static int64_t urgency(const struct sim *m, int64_t priority) {
+static const struct job *job_in_queue(const struct sim *m, unsigned i) {
+    return job_of(m->s.sent[m->site.queue[i]]);
+}
+
+/* The highest rank among the tasks of this priority that wait, or lie in the queue at place `from` or behind it. */
+static int64_t urgency(const struct sim *m, int64_t priority, unsigned from) {
     int64_t most = INT64_MIN;
-    for (unsigned i = 0; i < m->njobs; i++) {
-        const struct job *j = &m->jobs[i];
-        bool open = is_at_site(m, j) || (!j->over && j->task.state == TASK_WAITING);
-        if (open && j->set.priority == priority && rank(m, j) > most)
+    for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
+        const struct job *j = &m->jobs[m->line_up.waiting[i]];
+        if (j->set.priority == priority && rank(m, j) > most)
+            most = rank(m, j);
+    }
+    for (unsigned i = from; i < m->site.nqueue; i++) {
+        const struct job *j = job_in_queue(m, i);
+        if (is_at_site(m, j) && j->set.priority == priority && rank(m, j) > most)
             most = rank(m, j);
     }
     return most;
 }
 
-/* Ranks, and the order in a line; turns are looked at when they are taken. */
-static void hold_pair(struct sim *m, const struct job *first, const struct job *then) {
+/* Ranks, and the order in a line; turns are looked at when they are taken. Task `first` lies at place `at`. */
+static void hold_pair(struct sim *m, unsigned at, const struct job *first, const struct job *then) {
     bool same = first->set.priority == then->set.priority;
-    HOLDS(same || rank(m, then) <= urgency(m, first->set.priority),
+    HOLDS(same || rank(m, then) <= urgency(m, first->set.priority, at),
           "#%d is taken before #%d, whose priority is higher", (int)first->task.call.id,
           (int)then->task.call.id);
     HOLDS(!same || group_of(then) != group_of(first) || then->task.call.id > first->task.call.id,
@@ -186,34 +194,22 @@ static void hold_pair(struct sim *m, const struct job *first, const struct job *
           (int)then->task.call.id);
 }
 
-static void hold_behind(struct sim *m, struct job *sent) {
+/* The task at this place of the queue is before all behind it, and before all that wait. */
+static void hold_place(struct sim *m, unsigned at) {
+    const struct job *first = job_in_queue(m, at);
+    if (!is_at_site(m, first))
+        return;
     for (unsigned i = 0; i < m->line_up.nwaiting; i++)
-        hold_pair(m, sent, job_at(m, i));
-}
-
-/* The same of those that nobody has taken up, but that one whose rank was lent it by another, which has gone, stays where it
-** is. */
-static void hold_queue(struct sim *m) {
-    const struct site *site = &m->site;
-    for (unsigned i = 0; i < site->nqueue; i++)
-        for (unsigned k = i + 1; k < site->nqueue; k++) {
-            const struct job *first = job_of(m->s.sent[site->queue[i]]);
-            const struct job *then = job_of(m->s.sent[site->queue[k]]);
-            bool lent = m->o.ageing > 0 && first->set.priority != then->set.priority;
-            if (is_at_site(m, first) && is_at_site(m, then) && !lent)
-                hold_pair(m, first, then);
-        }
+        hold_pair(m, at, first, job_at(m, i));
+    for (unsigned i = at + 1; i < m->site.nqueue; i++)
+        if (is_at_site(m, job_in_queue(m, i)))
+            hold_pair(m, at, first, job_in_queue(m, i));
 }
 
 /* Ranks change with time, of which the scheduler hears when it is due. */
 void order_hold_site(struct sim *m) {
-    if (sched_due(&m->s) <= m->now)
+    if (sched_due(&m->s) <= m->now || m->s.life > LIFE_CLOSING)
         return;
-    for (unsigned i = 0; i < m->njobs && m->s.life <= LIFE_CLOSING; i++) {
-        struct job *j = &m->jobs[i];
-        if (is_at_site(m, j))
-            hold_behind(m, j);
-    }
-    if (m->s.life <= LIFE_CLOSING)
-        hold_queue(m);
+    for (unsigned i = 0; i < m->site.nqueue; i++)
+        hold_place(m, i);
 }
