@@ -1,4 +1,4 @@
-/* What each worker is to run once (errand.h). */
+/* Errands: what each worker runs once (errand.h). */
 #include "base/error.h"
 #include "sched/internal.h"
 
@@ -12,7 +12,7 @@ int tine__sched_everywhere(struct sched *s, struct errand *e) {
     if (s->life != LIFE_OPEN)
         return why_code(s->why);
     e->number = ++s->nerrands;
-    e->left = s->o.far ? 0 : s->present; /* elsewhere workers run it when they run a task */
+    e->left = s->o.far ? 0 : s->present; /* other machines run it when they run a task */
     e->broken = false;
     list_init(&e->node);
     list_init(&e->order);
@@ -29,7 +29,7 @@ bool tine__sched_is_awaited(const struct sched *s, unsigned worker, uint64_t num
     return sched_is_worker(s, worker) && number > s->workers[worker].born;
 }
 
-/* The worker is to run no more of those up to `number` that it has not run. */
+/* Errands up to `number` that the worker has not run wait for it no longer. */
 static void settle(struct sched *s, const struct worker *w, uint64_t number) {
     for (struct list *n = s->errands.next, *next; n != &s->errands; n = next) {
         struct errand *e = LIST_ITEM(n, struct errand, node);

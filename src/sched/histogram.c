@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-/* The middle of a bucket: as near to all that is in it as can be. */
+/* The middle of a bucket: it is within 1.6 % of every time in the bucket. */
 static uint64_t middle(unsigned bucket) {
     if (bucket < 2 * HISTOGRAM_PARTS)
         return bucket;
@@ -11,7 +11,8 @@ static uint64_t middle(unsigned bucket) {
     return low + ((uint64_t)1 << shift) / 2;
 }
 
-/* The smallest time that is not less than so many of them, `rank` from 1. */
+/* The time of this rank, which counts from 1. Continues from `bucket`, `before` of the last
+** call. */
 static double at_rank(const struct histogram *h, uint64_t rank, unsigned *bucket,
                       uint64_t *before) {
     while (*before + h->n[*bucket] < rank)
@@ -20,7 +21,7 @@ static double at_rank(const struct histogram *h, uint64_t rank, unsigned *bucket
     return (double)(ns < h->max ? ns : h->max) / 1e9;
 }
 
-/* Of `count` in order the one that this share is not above: the nearest rank. */
+/* The nearest rank: of `count` times in order the first that is not below this share of them. */
 static uint64_t rank_of(uint64_t count, uint64_t per_mille) {
     uint64_t whole = count / 1000 * per_mille, rest = count % 1000 * per_mille;
     return whole + (rest + 999) / 1000;

@@ -1,7 +1,8 @@
-/* Histogram: how often a time was how long, in a fixed place and a few instructions, so that it can always be on.
+/* Histogram of times. It has a fixed size and costs a few instructions, so it can always be on.
 **
-** PURE. Log-linear, after Tene's HdrHistogram: each power of two is cut into 32 equal parts, so what is read out of it
-** is within 1.6 % of what went in; the sum and the largest are exact. Times are ns, of any size.
+** PURE. Log-linear, after Tene's HdrHistogram: each power of two is cut into 32 equal parts, so
+** what is read out of it is within 1.6 % of what went in; the sum and the largest are exact. Times
+** are ns, of any size.
 */
 #ifndef TINE_SCHED_HISTOGRAM_H
 #define TINE_SCHED_HISTOGRAM_H
@@ -32,7 +33,7 @@ static inline void histogram_add(struct histogram *h, uint64_t ns) {
         h->max = ns;
 }
 
-/* What a person wants to know of it; seconds. */
+/* What a person wants to know of a histogram; seconds. */
 struct histogram_summary {
     uint64_t count;
     double mean, max, p50, p90, p99, p999;

@@ -5,7 +5,7 @@
 
 #define FIRST_SIZE 16 /* of the table; a power of two */
 
-/* --- what comes first in each --- */
+/* --- the orders of the heaps --- */
 
 static bool line_before(const struct pairing_node *a, const struct pairing_node *b) {
     return line_of(a)->first < line_of(b)->first;
@@ -69,7 +69,7 @@ static void unlink_line(struct policy *p, struct line *l) {
     p->nlines--;
 }
 
-/* Give it back; a bucket with its line of no group. */
+/* Free a line; with `plain`, its bucket. */
 static void forget(struct policy *p, struct line *l) {
     struct bucket *b = l->bucket;
     unlink_line(p, l);
@@ -91,7 +91,7 @@ void tine__line_drop(struct policy *p, struct line *l) {
         forget(p, &b->plain);
 }
 
-/* The multiplier of a linear congruential generator: neighbours come far apart. */
+/* The factor is that of Fibonacci hashing (2^64 / golden ratio): neighbours come far apart. */
 static uint64_t hash_of(int64_t priority) {
     uint64_t h = (uint64_t)priority * 0x9e3779b97f4a7c15u;
     return h ^ h >> 32;
@@ -121,7 +121,7 @@ struct line *tine__line_for(struct policy *p, const struct settings *set) {
     struct bucket *b = bucket_for(p, set->priority);
     if (!b || !len)
         return b ? &b->plain : NULL;
-    b->groups++; /* it lives */
+    b->groups++; /* keeps the bucket alive */
     l = sys.calloc(1, sizeof *l + len);
     if (!l) {
         b->groups--;
@@ -143,7 +143,7 @@ int tine__line_table_init(struct policy *p) {
 }
 
 void tine__line_table_free(struct policy *p) {
-    for (int groups = 1; groups >= 0; groups--) /* buckets last, which others are in */
+    for (int groups = 1; groups >= 0; groups--) /* buckets last: lines with a group refer to them */
         for (uint64_t i = 0; i < p->size && p->table; i++)
             for (struct line *l = p->table[i], *next; l; l = next) {
                 next = l->chain;

@@ -1,6 +1,6 @@
-/* The lines of a policy (see policy.h): tasks of one priority and group stand in one of them, lines of one priority in a
-** bucket. Here is how they are found, made and given back; policy.c says what is next in them, and no other file knows
-** of them. Pure.
+/* The lines of a policy (see policy.h): a line has the tasks of one priority and group, a bucket
+** the lines of one priority. line.c finds, creates and frees them; policy.c says what is next in
+** them. No other file knows of them. Pure.
 */
 #ifndef TINE_SCHED_LINE_H
 #define TINE_SCHED_LINE_H
@@ -18,33 +18,33 @@ struct line {
     struct line *chain; /* in the table */
     uint64_t hash;
     struct bucket *bucket;
-    struct list tasks;    /* in the order of submits */
-    struct pairing again; /* of those that came back, by id */
-    struct list turn;     /* in bucket->turns, while there are tasks */
+    struct list tasks;    /* waiting, in the order of submits */
+    struct pairing again; /* waiting tasks that came back, by id */
+    struct list turn;     /* in bucket->turns, while there are waiting tasks */
     struct pairing_node node;
-    uint64_t first; /* id of its oldest task, 0: none */
-    uint64_t since; /* when that was submitted */
+    uint64_t first; /* id of the oldest waiting task, 0: none */
+    uint64_t since; /* when that task was submitted */
     uint64_t refs;  /* tasks that are not DONE */
-    uint64_t sent;  /* of them with the site */
+    uint64_t sent;  /* tasks that are with the site */
     uint32_t group_len;
     const char *group;
 };
 
 struct bucket {
-    struct line plain; /* of the tasks without a group */
+    struct line plain; /* tasks without a group */
     int64_t priority;
-    unsigned groups;     /* other lines */
-    uint64_t sent;       /* tasks with the site, */
-    uint64_t sent_lines; /* of so many lines */
-    struct list turns;
-    struct pairing lines;     /* that have tasks, by `first` */
-    struct pairing_node node; /* in policy->buckets, while it has tasks */
-    uint64_t first;           /* id of its oldest task, 0: none */
-    uint64_t since;
-    int64_t rank;      /* of that task */
-    struct timer step; /* when that changes, or earlier */
-    /* Scratch of policy.c: when the oldest of its tasks that wait, or lie at or behind some place of the site's queue, was
-    ** submitted. */
+    unsigned groups;          /* lines other than `plain` */
+    uint64_t sent;            /* tasks with the site, */
+    uint64_t sent_lines;      /* and how many lines have such */
+    struct list turns;        /* lines with waiting tasks; the first one has the turn */
+    struct pairing lines;     /* the same lines, by `first` */
+    struct pairing_node node; /* in policy->buckets, while there are waiting tasks */
+    uint64_t first;           /* id of the oldest waiting task, 0: none */
+    uint64_t since;           /* when that task was submitted */
+    int64_t rank;             /* its rank */
+    struct timer step;        /* when its rank changes, or earlier */
+    /* Scratch of policy.c: when the oldest of its tasks that wait, or lie at or behind some place
+    ** of the site's queue, was submitted. */
     uint64_t oldest;
 };
 
@@ -60,7 +60,7 @@ static inline struct task *task_of(const struct pairing_node *n) {
     return LIST_ITEM(n, struct task, again);
 }
 
-/* Is it the line of that priority and group? */
+/* Is `l` the line of this priority and group? */
 static inline bool line_is(const struct line *l, int64_t priority, const char *group,
                            uint32_t len) {
     return l->bucket->priority == priority && l->group_len == len &&
@@ -69,11 +69,11 @@ static inline bool line_is(const struct line *l, int64_t priority, const char *g
 
 /* An empty table. 0 or TINE_ENOMEM. */
 int tine__line_table_init(struct policy *p);
-/* All lines, whatever stands in them. */
+/* Free the table and all lines, whatever stands in them. */
 void tine__line_table_free(struct policy *p);
-/* The line of these settings, made where there is none; NULL: no memory. */
+/* The line of these settings, created if there is none; NULL: no memory. */
 struct line *tine__line_for(struct policy *p, const struct settings *set);
-/* Nothing belongs to the line any more, nor perhaps to its bucket: give back what is not wanted. */
+/* No task belongs to the line any more: free it, and its bucket if that has no other. */
 void tine__line_drop(struct policy *p, struct line *l);
 
 #endif

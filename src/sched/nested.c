@@ -1,14 +1,17 @@
-/* Tasks that tasks have submitted, and wait for.
+/* Tasks of tasks: a task (the parent) submits others (its children), and may wait for them.
 **
-** A worker whose task waits has nothing else to do. So a task that it waits for, and that is with nobody, is given to it, to
-** be run on top (`serving`: one at a time; it says again that it waits when that has ended). One that is with the site,
-** and that nobody may have taken up, is taken back for that. So nothing waits for a worker that waits for it.
+** A worker whose task waits has nothing else to do. So if a child is WAITING, the worker is told to
+** run it on top of the parent (`serving`: one child at a time; when it has ended the worker says
+** again that it waits). A child that lies in the site's queue is withdrawn for that. So no task
+** waits for a worker that waits for that task.
 **
-** A task with limits is not run on top of another, whose end by force would be the other's, too: it is before all others, and
-** for each such there may be one worker more (`extra`), as long as it is waited for and not known to run; beside those
-** that do nothing but wait, so that not all can come to wait for it.
+** A child with limits is not run on top of its parent, since to end it by force would end the
+** parent, too. It goes before all other tasks, and there may be one extra worker for it (`extra`)
+** as long as a task waits for it and it is not known to run. Extra workers come on top of those
+** whose task waits, or these could be all that there are.
 **
-** A task that waits takes no room at the site, but a ref: of these there are as many as are needed.
+** A task that waits takes no room in the site's queue, but it keeps its ref: the table of refs
+** grows as needed.
 */
 #include "sched/internal.h"
 
@@ -17,10 +20,10 @@
 void tine__sched_block(struct sched *s, struct task *parent, unsigned worker) {
     s->workers[worker].serving = 0;
     sched_set_waits(s, &s->workers[worker], true);
-    sched_no_longer_extra(s, parent); /* it runs */
+    sched_no_longer_extra(s, parent); /* `parent` runs */
     s->blocked += !parent->blocked;
     parent->blocked = true;
-    s->full = false; /* it takes no room any more */
+    s->full = false; /* `parent` takes no room any more */
 }
 
 void tine__sched_unblock(struct sched *s, struct task *parent) {
@@ -34,7 +37,7 @@ static bool has_limits(const struct task *t) {
     return set->timeout || set->deadline || set->memory || set->cpu;
 }
 
-/* A worker is to be free for it, and to take it before all others. */
+/* Have a worker free for `t`, and let `t` go before all other tasks. */
 static void make_room(struct sched *s, struct task *t) {
     if (t->extra || t->blocked)
         return;
@@ -48,7 +51,7 @@ static void make_room(struct sched *s, struct task *t) {
     tine__sched_overtake(s, true);
 }
 
-/* May the worker whose task waits for it be told to run it, now? */
+/* May the worker whose task waits for `t` be told now to run it? */
 static bool can_serve(const struct sched *s, const struct task *t) {
     const struct worker *w = &s->workers[t->awaiter];
     return t->awaiter && !has_limits(t) && !w->serving && w->state != WORKER_NONE &&
@@ -64,7 +67,7 @@ void tine__sched_await(struct sched *s, struct task *t, unsigned worker) {
     } else if (t->state == TASK_WAITING) {
         sched_offer(s, t);
     } else if (can_serve(s, t) && t->state == TASK_SENT && !list_empty(&t->sent) && !t->wish) {
-        s->workers[worker].serving = t->call.id; /* if it can be had */
+        s->workers[worker].serving = t->call.id; /* cleared if it cannot be withdrawn */
         t->fetching = true;
         tine__sched_wish(s, t, ORDER_WITHDRAW);
     }
@@ -78,8 +81,8 @@ void tine__sched_unawait(struct sched *s, struct task *t) {
 
 /* --- orders --- */
 
-/* The next one that is to be run by a worker whose task waits for it. Who has another one to run says again that it
-** waits. */
+/* The next task to be run by the worker whose task waits for it. If that worker is busy the task is
+** dropped from the list: the worker says again that it waits. */
 static struct task *next_on_top(struct sched *s) {
     struct list *node;
     while ((node = list_pop(&s->on_top)) != NULL) {

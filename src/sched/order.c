@@ -1,4 +1,4 @@
-/* What the scheduler gives out: orders, and the events that have come of all that it was told. */
+/* What the scheduler gives out: orders, and events. */
 #include <assert.h>
 #include <signal.h>
 #include "base/clock.h"
@@ -6,7 +6,7 @@
 #include "base/hot.h"
 #include "sched/internal.h"
 
-#define RETRY (2 * SCHED_MILLISECOND) /* the site could not take it just now */
+#define RETRY (2 * SCHED_MILLISECOND) /* before the next start, if the site has refused one */
 
 /* --- orders --- */
 
@@ -42,14 +42,16 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
-/* `before` and `behind` have become neighbours in the site's queue: note when ageing may make them cross. */
+/* `before` and `behind` have become neighbours in the site's queue: note when ageing may make them
+** cross. */
 static void note_order(struct sched *s, const struct task *before, const struct task *behind) {
     uint64_t until = tine__policy_crossing(&s->policy, before, behind);
     if (until < s->in_order)
         s->in_order = until;
 }
 
-/* Take back the last one that nobody may have taken up if another one should be before it. */
+/* Withdraw the last task of the site's queue if a waiting task should be before it, or if the queue
+** is to be ordered anew. */
 COLD static bool order_withdraw(struct sched *s, struct order *o) {
     if (s->overtake && s->in_order <= s->policy.now)
         s->anew |= !tine__policy_is_in_order(&s->policy, &s->handed, &s->in_order);
@@ -70,7 +72,8 @@ COLD static bool order_withdraw(struct sched *s, struct order *o) {
     return false;
 }
 
-/* Is there one to run? Those whose deadline has passed, and whose timer has only not been looked at yet, never are. */
+/* Is there a task to run? Tasks whose deadline has passed end here if their timer has not been
+** looked at yet. */
 static bool has_next(struct sched *s) {
     struct task *t = tine__policy_first(&s->policy);
     while (t && t->deadline <= s->policy.now) {
@@ -80,15 +83,16 @@ static bool has_next(struct sched *s) {
     return t != NULL;
 }
 
-/* May one be put before some of those that were handed over, which are in order? */
+/* May a task be put before some of the site's queue? Only if the queue is known to be in order. */
 static bool may_move(const struct sched *s) {
     return s->o.moves && !s->cramped && s->overtake && !s->anew && !list_empty(&s->handed) &&
            s->in_order > s->policy.now && s->nfree > 0 &&
            s->nsent - s->blocked < sched_window(s) + sched_window(s) / 2;
 }
 
-/* Note when task `t`, which was put before `n` others, may cross its neighbours. With groups the neighbour behind it may
-** owe its rank to an older task of its priority further behind, so all of these are looked at. */
+/* Note when task `t`, which was put before `n` others, may cross its neighbours. With groups the
+** neighbour behind it may owe its rank to an older task of its priority further behind, so all of
+** these are looked at. */
 static void note_place(struct sched *s, const struct task *t, unsigned n) {
     const struct task *behind = s->sent[s->behind[n - 1]];
     unsigned least = tine__policy_has_groups(behind) ? 0 : n - 1;
@@ -98,7 +102,8 @@ static void note_place(struct sched *s, const struct task *t, unsigned n) {
         note_order(s, t, s->sent[s->behind[i]]);
 }
 
-/* As nearly always when one overtakes others: it alone changes its place. */
+/* Put the next task before lower ones of the site's queue. This is how nearly all overtaking is
+** done: no other task has to be moved by an order of its own. */
 static bool order_between(struct sched *s, struct order *o) {
     if (!may_move(s) || !has_next(s))
         return false;
@@ -117,7 +122,8 @@ static bool order_between(struct sched *s, struct order *o) {
     return true;
 }
 
-/* Ranks that have changed change what is next here, and what is there already. */
+/* If ranks have changed another task may be next, and the order of the site's queue may be
+** wrong. */
 COLD static bool order_anew(struct sched *s, struct order *o) {
     if (!tine__policy_tick(&s->policy, s->policy.now))
         return false;
@@ -146,7 +152,7 @@ static bool order_run(struct sched *s, struct order *o) {
     return true;
 }
 
-/* The lowest id that no worker has; 0: all taken. */
+/* The lowest worker id that is free; 0: there are as many workers as there may be. */
 static unsigned free_id(const struct sched *s) {
     if (s->present >= sched_most_workers(s))
         return 0;
@@ -179,7 +185,7 @@ static bool order_end(struct sched *s, struct order *o) {
     return true;
 }
 
-/* Is anything wanted but that what waits is run? */
+/* May there be an order other than to run a waiting task? */
 static bool is_stirred(const struct sched *s) {
     return s->extra_seen != s->extra || s->overtake || s->anew || !list_empty(&s->new_errands) ||
            !list_empty(&s->wishes) || !list_empty(&s->kills) || !list_empty(&s->dismissals) ||
@@ -199,7 +205,7 @@ COLD static bool order_stirred(struct sched *s, struct order *o) {
     return any;
 }
 
-/* As after nearly every order nothing more is to be done. */
+/* Is there certainly no order? So it is after nearly every order. */
 static inline bool is_at_rest(const struct sched *s) {
     return !s->stirred && (s->waiting == 0 || s->full) && s->present >= sched_most_workers(s) &&
            s->life == LIFE_OPEN;
@@ -218,11 +224,11 @@ HOT bool tine__sched_order(struct sched *s, struct order *o) {
 
 /* --- answers --- */
 
-#define FEW_BACK 512 /* are never too many */
-#define MOVES 8      /* cost as much as taking one back */
+#define FEW_BACK 512 /* so many calls may always come back */
+#define MOVES 8      /* so many calls lifted in the queue cost as much as one withdrawal */
 
-/* One that waits is before some of those that were handed over. When more come back than are run, these are to be fewer; but
-** with too few of them workers run out of work. */
+/* A call was overtaken. When more calls come back than are run, the site's queue is to be shorter;
+** but if it is too short workers run out of work. */
 static void narrow(struct sched *s) {
     uint64_t least = sched_least_window(s), half = sched_window(s) / 2;
     if (++s->came_back <= SCHED_BACK * s->recent + FEW_BACK)
@@ -232,7 +238,8 @@ static void narrow(struct sched *s) {
     s->narrowed = true;
 }
 
-/* It was put before some, and those that it should have been before as well have been taken up. */
+/* The site has put a call before the first a->behind calls of the order. Workers have taken the
+** others. */
 static void moved(struct sched *s, const struct order *o, const struct answer *a) {
     for (unsigned i = a->behind; i < o->nbehind; i++)
         list_remove(&s->sent[o->behind[i]]->sent);
@@ -257,9 +264,10 @@ static void ran(struct sched *s, const struct order *o, const struct answer *a, 
     }
 }
 
-/* Those before one that was taken up have been, too. */
+/* If a worker has taken this call, the calls before it in the queue have been taken, too: no more
+** is withdrawn. */
 static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
-    bool overtaken = !t->fetching; /* else it is wanted by who waits for it */
+    bool overtaken = !t->fetching; /* else a worker whose task waits for it is to run it */
     sched_not_fetched(s, t);
     if (a->where != AT_NOBODY) {
         list_remove(&t->sent);
@@ -282,10 +290,10 @@ static void recalled(struct sched *s, struct task *t, const struct answer *a) {
     }
     if (t->state != TASK_SENT)
         return;
-    if (t->late && !t->doom) /* its deadline holds for what has begun, too */
+    if (t->late && !t->doom) /* the deadline holds for tasks that have begun, too */
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
     else if (t->call.flags & CALL_TIMED && !t->doom)
-        tine__sched_wish(s, t, ORDER_LOOK); /* such a wish may have given way to this one */
+        tine__sched_wish(s, t, ORDER_LOOK); /* ORDER_RECALL may have replaced such a wish */
 }
 
 static void began(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {

@@ -1,6 +1,7 @@
 #include "sched/pairing.h"
 
-/* Two heaps become one: the later root becomes the first child of the earlier. */
+/* Two heaps become one: the root that is later in the order becomes the first child of the
+** other. */
 static struct pairing_node *meld(const struct pairing *h, struct pairing_node *a,
                                  struct pairing_node *b) {
     if (!a || !b)

@@ -9,7 +9,7 @@
 
 /* --- ranks --- */
 
-/* Whole seconds since then. */
+/* Whole seconds since `since`. */
 static uint64_t waited(const struct policy *p, uint64_t since) {
     uint64_t ns = p->now > since ? p->now - since : 0;
     return ns < SECOND ? 0 : ns / SECOND;
@@ -23,7 +23,7 @@ static int64_t rank_after(const struct policy *p, int64_t priority, uint64_t sec
     return gained < (double)most ? priority + (int64_t)gained : priority + most;
 }
 
-/* The rank of a bucket's oldest task, and the step after which it is another one. */
+/* Compute the rank of a bucket's oldest task, and set the timer for the next step of it. */
 static void rank(struct policy *p, struct bucket *b) {
     uint64_t seconds = waited(p, b->since);
     b->rank = rank_after(p, b->priority, seconds);
@@ -32,7 +32,7 @@ static void rank(struct policy *p, struct bucket *b) {
         tine__timer_set(&p->steps, &b->step, step);
 }
 
-/* The ranks are those of now. */
+/* Make the ranks of all buckets those of `now`. */
 static void catch_up(struct policy *p, uint64_t now) {
     struct timer *t;
     p->now = now;
@@ -54,7 +54,7 @@ static struct task *first_of(const struct line *l) {
     return !again || (fresh && fresh->call.id < again->call.id) ? fresh : again;
 }
 
-/* Its lines have changed. */
+/* The lines of the bucket have changed: the oldest task may be another one. */
 static void settle_bucket(struct policy *p, struct bucket *b) {
     const struct line *oldest = b->lines.root ? line_of(b->lines.root) : NULL;
     uint64_t first = oldest ? oldest->first : 0;
@@ -76,7 +76,7 @@ static void settle_bucket(struct policy *p, struct bucket *b) {
     p->nbuckets++;
 }
 
-/* Its tasks have changed. */
+/* The tasks of the line have changed: the oldest may be another one. */
 static void settle(struct policy *p, struct line *l) {
     const struct task *t = first_of(l);
     struct bucket *b = l->bucket;
@@ -129,7 +129,7 @@ void tine__policy_leave(struct policy *p, struct task *t) {
 
 /* --- waiting --- */
 
-/* Last in its line. True: and first. */
+/* Put the task at the end of its line. True: it is the first there. */
 static bool join(struct policy *p, struct task *t) {
     bool first = list_empty(&t->line->tasks);
     list_push(&t->line->tasks, &t->node);
@@ -137,7 +137,7 @@ static bool join(struct policy *p, struct task *t) {
     return first;
 }
 
-/* Those of the only line may be ordered against others from now on. */
+/* The tasks of the only line may have to be ordered against others from now on. */
 static void unfold(struct policy *p) {
     if (list_empty(&p->plain))
         return;
@@ -185,7 +185,7 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
-/* It goes to the site. */
+/* A task of the line goes to the site. */
 static void hand_over(struct line *l) {
     l->bucket->sent++;
     l->bucket->sent_lines += l->sent++ == 0;
@@ -205,8 +205,8 @@ struct task *tine__policy_first(const struct policy *p) {
     return first_of(LIST_ITEM(b->turns.next, struct line, turn));
 }
 
-/* What a line begins with is looked at when the one before it is taken, and may have been submitted long ago: each time the
-** one behind it is fetched. */
+/* When a task is taken, the next of its line becomes the first and is looked at. It may have been
+** submitted long ago, and be in no cache: so the one behind that is prefetched each time. */
 static void fetch_second(const struct line *l) {
     const struct list *first = l->tasks.next;
     const struct task *second = LIST_ITEM(first->next, struct task, node);
@@ -215,7 +215,7 @@ static void fetch_second(const struct line *l) {
     __builtin_prefetch(&second->node, 1);
 }
 
-/* Of several. */
+/* Take the next task while there are buckets. */
 static struct task *pop(struct policy *p) {
     struct bucket *b = bucket_of(p->buckets.root);
     struct line *l = LIST_ITEM(b->turns.next, struct line, turn);
@@ -244,12 +244,12 @@ void tine__policy_unsent(const struct task *t) {
 }
 
 bool tine__policy_tick(struct policy *p, uint64_t now) {
-    bool due = timers_next(&p->steps) <= now; /* also of those that have no tasks now */
+    bool due = timers_next(&p->steps) <= now; /* buckets that have no tasks now included */
     catch_up(p, now);
     return due && !policy_empty(p);
 }
 
-/* Does the oldest of `b` go before `t`, which is of another bucket? */
+/* Does the oldest task of `b` go before `t`, which is of another bucket? */
 static inline enum overtaking compare_ranks(const struct policy *p, const struct bucket *b,
                                             const struct task *t) {
     int64_t rank = rank_after(p, t->line->bucket->priority, waited(p, t->since));
@@ -260,7 +260,7 @@ static inline enum overtaking compare_ranks(const struct policy *p, const struct
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now) {
     const struct line *l = last->line;
-    if (all) /* what came back may belong before one that lies behind those of other priorities */
+    if (all) /* a task that came back may belong anywhere in the queue */
         return BY_TURN;
     if (p->nbuckets == 0)
         return BY_NOTHING; /* nothing waits, or only tasks of one line */
@@ -273,7 +273,8 @@ enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last
     return compare_ranks(p, b, last);
 }
 
-/* As above, for many: the ranks of what waits are those of now, and turns are not looked into. */
+/* As tine__policy_overtakes for many tasks: ranks are those of now already, and it does not count
+** what turns there are. */
 static inline enum overtaking compare(const struct policy *p, const struct bucket *b,
                                       const struct task *t) {
     if (t->line->bucket == b)
@@ -307,14 +308,16 @@ bool tine__policy_has_groups(const struct task *t) {
     return t->line->bucket->groups > 0;
 }
 
-/* A task in the queue is as urgent as the oldest of its bucket that is not before it: of that one the group may have had its
-** turn, or not. `bucket->oldest` is when that task was submitted. */
+/* A task in the queue is as urgent as the oldest task of its bucket at or behind its place, waiting
+** ones included: which of them comes first is a matter of turns. `oldest` is when that task was
+** submitted. */
 static int64_t rank_there(const struct policy *p, const struct bucket *b) {
     return rank_after(p, b->priority, waited(p, b->oldest));
 }
 
-/* The earliest time at which the rank of `behind` may become the higher one. It can do so only when it grows itself, and at
-** each such time its oldest task has waited the same number of whole seconds `longer` than that of `before`. */
+/* The earliest time at which the rank of `behind` may become the higher one. It can do so only when
+** it grows itself, and at each such time its oldest task has waited the same number of whole
+** seconds `longer` than that of `before`. */
 static uint64_t crossing(const struct policy *p, const struct bucket *before,
                          const struct bucket *behind) {
     uint64_t x = before->oldest, y = behind->oldest;

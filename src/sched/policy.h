@@ -1,36 +1,40 @@
-/* Policy: which of the tasks that wait is next.
+/* Policy: which waiting task is next.
 **
-** THE RULE. A task's rank is its priority and what it has gained by waiting: `ageing` for each whole second
-** since its submit; sums saturate. The highest rank is first, among equal ones who was submitted first. What
-** waiting adds counts between different priorities only: among tasks of one priority the groups take turns, and
-** in a group the order of submits holds.
+** THE RULE. The rank of a task is its priority plus `ageing` for each whole second since its
+** submit; sums saturate. The task of the highest rank is next, among equal ranks the one that was
+** submitted first. Ranks decide between different priorities only: among tasks of one priority the
+** groups take turns, and in a group the order of submits holds.
 **
-** THE STRUCTURE. Tasks of one priority and group stand in a *line*, those of one priority together are a
-** *bucket* (whose tasks of no group are a line of its own). In a line the order of submits is that of ids: a
-** list, and beside it a small heap of those that came back from a worker. In a bucket the lines that have
-** tasks stand in a ring, and whose turn is over goes to its end. So
+** THE STRUCTURE. Tasks of one priority and group stand in a *line*, those of one priority together
+** are a *bucket* (its tasks without a group are one line). A line is a list in the order of
+** submits, which is that of ids, and beside it a small heap of tasks that came back from a worker.
+** In a bucket the lines that have tasks stand in a ring; a line whose turn is over goes to its end.
+** So
 **
 **     which bucket   the one whose oldest task has the highest rank: a heap of buckets, by (rank, id)
 **     which line     the first of the ring
 **     which task     its oldest
 **
-** The oldest of a bucket need not be the one whose turn it is; it says how urgent the bucket is, and turns go
-** round, so neither starves. It is known from a heap of the bucket's lines. Ranks change with time, once a
-** second for each bucket that has tasks: a heap of these steps is caught up with when a task is taken while
-** there are several buckets. All that is constant time for tasks of one priority without groups (each heap has
-** one node), and a logarithm of the number of priorities, or groups in one, for others.
+** The oldest task of a bucket need not be the one whose turn it is. It says how urgent the bucket
+** is (it lends its age to the others), and turns go round, so neither starves. A heap of the
+** bucket's lines knows it. The rank of a bucket changes once a second: a heap of these steps is
+** caught up with when a task is taken while there are several buckets. All this takes constant time
+** for tasks of one priority without groups (each heap has one node), else the logarithm of the
+** number of priorities, or of groups in a priority.
 **
-** OVERTAKING. What was handed to the site, and nobody has taken up, is as good as waiting. One whose rank is higher is
-** put before those there that are lower (tine__policy_behind), which stay with the site. Where that is not enough they
-** are withdrawn (tine__policy_overtakes), from the last one on, and wait again as if they had never been taken. A line
-** that begins to have tasks may claim a turn between two of another line there: then all of that priority come back,
-** and the turns are as they would have been. Ranks cross by waiting, too, once a second for each task: what lies there
-** is then ordered anew as a whole.
+** OVERTAKING. A task in the site's queue that no worker has taken is as good as waiting. A waiting
+** task of higher rank is put before lower ones there (tine__policy_behind). Where that is not
+** enough these are withdrawn (tine__policy_overtakes), from the end of the queue on, and wait again
+** as if they had never been taken. A line that begins to have tasks may claim a turn between two
+** tasks of another line in the queue: then the queue is withdrawn as a whole, and the turns are as
+** they would have been. So it is when ageing makes two tasks in the queue cross, at the time that
+** tine__policy_is_in_order and tine__policy_crossing tell.
 **
-** TASKS OF ONE LINE, while there is no other and none of them has come back, have nobody to be ordered against: they
-** stand in a plain list, and are put into their line, all at once, when that is so no more.
+** TASKS OF THE ONLY LINE, if none of them has come back, need no order: they stand in a plain list.
+** All at once they are put into their line when another line, or a task that comes back, appears.
 **
-** A line lives as long as a task that is not DONE belongs to it, so what comes back needs no memory.
+** A line lives as long as a task that is not DONE belongs to it, so a task that comes back needs no
+** memory.
 */
 #ifndef TINE_SCHED_POLICY_H
 #define TINE_SCHED_POLICY_H
@@ -46,13 +50,13 @@ struct line;
 
 struct policy {
     double ageing;
-    uint64_t now; /* as it was told last */
-    /* What waits, while there is no other line and nothing came back; in none of these. */
+    uint64_t now; /* the time that was told last */
+    /* The waiting tasks of the only line. They are in no bucket. */
     struct list plain;
-    struct pairing buckets;
-    unsigned nbuckets;   /* in it */
-    struct timers steps; /* when ranks change */
-    struct line *recent; /* the line that was looked for last */
+    struct pairing buckets; /* that have waiting tasks */
+    unsigned nbuckets;
+    struct timers steps; /* when the ranks of buckets change */
+    struct line *recent; /* of the last submit; it may have no tasks */
     struct line **table; /* lines by the hash of priority and group, linked by `chain` */
     uint64_t nlines, size;
 };
@@ -60,59 +64,64 @@ struct policy {
 /* 0 or TINE_ENOMEM. */
 int tine__policy_init(struct policy *p, double ageing);
 void tine__policy_free(struct policy *p);
-/* Give the task its line: a NEW one, before all else. 0 or TINE_ENOMEM. */
+/* Give a NEW task its line, before all else. 0 or TINE_ENOMEM. */
 int tine__policy_enter(struct policy *p, struct task *t);
-/* It is DONE. */
+/* The task is DONE: it leaves its line. */
 void tine__policy_leave(struct policy *p, struct task *t);
 
-/* It waits, from now on, last in its line. True: and first, so it may be due before others. */
+/* The task waits, last in its line. True: it is also the first there, so it may have to overtake
+** others. */
 bool tine__policy_push(struct policy *p, struct task *t);
-/* It waits again, at its place in the order of submits. With `unspent` as if it had never been taken: its group
-** has the turn. */
+/* The task waits again, at its place in the order of submits. `unspent`: as if it had never been
+** taken, so its group has the turn. */
 void tine__policy_push_back(struct policy *p, struct task *t, bool unspent);
-/* It does not wait any more. */
+/* The task does not wait any more. */
 void tine__policy_remove(struct policy *p, struct task *t);
-/* Take out this one, as if it were the next. */
+/* Take out this task for the site, as if it were the next. */
 void tine__policy_take(struct policy *p, struct task *t);
-/* The next one, by the ranks of the last tick, or NULL. */
+/* The next task, by the ranks of the last tick, or NULL. */
 struct task *tine__policy_first(const struct policy *p);
-/* Take it; there is one. */
+/* Take the next task for the site. There must be one. */
 struct task *tine__policy_pop(struct policy *p);
-/* It has come from the site, one way or another. */
+/* The task has left the site, one way or another. */
 void tine__policy_unsent(const struct task *t);
-/* It may still be to be taken up, and was taken last of all: should another one have been? BY_TURN: there are several of
-** its line, and another line has come; all are to be ordered anew then (`all`), as when one has come back. */
+/* `last` is the last task of the site's queue. Should a waiting task be before it? BY_RANK: yes.
+** BY_TURN: perhaps, as another line claims turns between tasks of this one: order the queue anew.
+** Then, and when a task has come back, call with `all` for each task of the queue. */
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now);
-/* Those that were taken last, and may still be to be taken up, from the last one of them back along `handed`, which links
-** them by `sent`: before how many should another one have been, by its rank? Their refs, `most` at most. 0: before none,
-** before more, or turns are to be looked at, too, or one of them is to end by other ways. */
+/* Before how many tasks at the end of the site's queue (`handed` links it by `sent`) should the
+** next task be, by its rank? Stores their refs, the last task first. 0: before none, or the queue
+** must be withdrawn: there would be more than `most`, turns matter, too, or one of these tasks is
+** being ended. */
 unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
                              unsigned most);
-/* Task `before` lies before task `behind` at the end of the site's queue, and the rank of `behind` is not the higher one:
-** the earliest time at which it may be; TIMER_NEVER: not as long as no task comes or goes. */
+/* Task `before` lies before task `behind` at the end of the site's queue, and the rank of `behind`
+** is not the higher one: the earliest time at which it may be; TIMER_NEVER: not as long as no task
+** comes or goes. */
 uint64_t tine__policy_crossing(const struct policy *p, const struct task *before,
                                const struct task *behind);
-/* Are the tasks in the site's queue (`handed` links them by `sent`) in the order of their ranks? If so *until is the
-** earliest time at which ageing may change that, or TIMER_NEVER. */
+/* Are the tasks in the site's queue (`handed` links them by `sent`) in the order of their ranks? If
+** so *until is the earliest time at which ageing may change that, or TIMER_NEVER. */
 bool tine__policy_is_in_order(const struct policy *p, const struct list *handed, uint64_t *until);
-/* The time, at which it may do so; ranks are those of then. */
+/* Make ranks those of `now`. True: some have changed while tasks wait. */
 bool tine__policy_tick(struct policy *p, uint64_t now);
 
-/* Does its priority have groups? */
+/* Does the priority of the task have groups? */
 bool tine__policy_has_groups(const struct task *t);
 
 static inline bool policy_empty(const struct policy *p) {
     return p->nbuckets == 0 && list_empty(&p->plain);
 }
 
-/* When it may change which is next. */
+/* When ageing may change which task is next, or in what order those in the site's queue and those
+** that wait are. */
 static inline uint64_t policy_due(const struct policy *p) {
     return p->nlines > 1 && p->ageing > 0 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
 }
 
-/* Does it matter what time it is? */
+/* Does the next task depend on the time? */
 static inline bool policy_is_timed(const struct policy *p) {
     return p->nbuckets > 1 && p->ageing > 0;
 }

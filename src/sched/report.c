@@ -1,12 +1,12 @@
-/* What the site reports. */
+/* What the site reports: results, and what becomes of workers and of the site. */
 #include <assert.h>
 #include <signal.h>
 #include "base/hot.h"
 #include "sched/internal.h"
 
-#define FAILED_STARTS 3 /* workers in a row that died before they took up a task break the pool */
+#define FAILED_STARTS 3 /* workers in a row that die before they take up a task break the pool */
 
-/* The call of this number if it has task `id` open; else NULL. */
+/* The SENT call of this ref if `id` is one of its tasks; else NULL. *k: which. */
 static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k) {
     struct task *t = sched_sent(s, ref);
     if (!t || id - t->call.id >= t->call.count)
@@ -17,7 +17,7 @@ static struct task *find(struct sched *s, uint32_t ref, uint64_t id, uint32_t *k
 
 /* --- results --- */
 
-/* What of results says by itself how the task ends. */
+/* How a task ends by the kind of its result alone; ENDING_NONE: as the result says. */
 static enum ending ending_of(const struct report *r) {
     if (r->kind == REPORT_VALUES)
         return ENDING_NONE; /* as nearly all */
@@ -68,27 +68,27 @@ HOT struct task *tine__sched_result(struct sched *s, const struct report *r, uin
     t->attempts++;
     if (++t->next == t->upto)
         tine__sched_done(s, t);
-    else if (t->unrun && !t->doom) /* it was just being taken up, now it can be told to stop */
+    else if (t->unrun && !t->doom) /* while it was being taken up it could not be recalled */
         tine__sched_wish(s, t, ORDER_RECALL);
     else if (asked && (t->set->timeout || t->set->cpu))
-        tine__sched_wish(s, t, ORDER_LOOK); /* the timer was for the grace of this one */
+        tine__sched_wish(s, t, ORDER_LOOK); /* the timer was set for the grace of this task */
     return t;
 }
 
-/* A chunk was left in the middle: its worker ends after so many tasks, or was stopped. */
+/* A worker has left a chunk in the middle: it ends after so many tasks, or was told to stop. */
 static void stopped(struct sched *s, const struct report *r) {
     uint32_t k;
     struct task *t = find(s, r->ref, r->id, &k);
     if (!t)
-        return;         /* what was cancelled of it has ended already */
-    if (k != t->next) { /* results are missing, or it has them from nowhere */
+        return;         /* its cancelled tasks have ended already */
+    if (k != t->next) { /* results are missing, or there is one too many */
         if (sched_is_worker(s, r->worker))
             tine__sched_doom(s, r->worker, DOOM_RUBBISH);
         return;
     }
     if (t->asked) {
         enum ending how = tine__sched_heard(s, t);
-        bool unrun = s->o.far && how == ENDING_TIMEOUT; /* else it was told while it ran */
+        bool unrun = s->o.far && how == ENDING_TIMEOUT; /* else it was asked while it ran */
         tine__sched_end(s, t, k, k + 1, unrun ? ENDING_LATE : how);
     }
     if (t->state == TASK_DONE)
@@ -103,7 +103,7 @@ static void stopped(struct sched *s, const struct report *r) {
 static void ready(struct sched *s, const struct report *r) {
     struct worker *w = &s->workers[r->worker];
     w->unborn = false;
-    if (w->pid == 0) /* word of it from who has forked it may be slower than its first results */
+    if (w->pid == 0) /* its first results may come before REPORT_STARTED of who has forked it */
         w->pid = r->pid ? r->pid : (int)r->id;
     if (w->state != WORKER_STARTING)
         return;
@@ -111,7 +111,7 @@ static void ready(struct sched *s, const struct report *r) {
     s->starting += s->heard - w->since;
     tine__timer_clear(&s->timers, &w->timer);
     w->state = WORKER_READY;
-    /* one that was just starting may not have heeded it */
+    /* a SIGTERM that came while the worker was starting may have had no effect */
     if (s->life == LIFE_STOPPING && !s->hard)
         tine__sched_signal(s, r->worker, SIGTERM);
 }
@@ -120,7 +120,7 @@ static void initializer_failed(struct sched *s, const struct report *r) {
     const struct blame b = {.why = WHY_INITIALIZER,
                             .worker = r->worker,
                             .pid = s->workers[r->worker].pid,
-                            .error = r->error, /* the cause cannot be read */
+                            .error = r->error, /* why the segment cannot be read, or 0 */
                             .segment = r->bytes,
                             .length = r->length};
     tine__sched_stop(s, &b, true);
@@ -141,7 +141,8 @@ static void lose(struct sched *s, struct task *t, uint32_t begun) {
     list_push(&s->lost, &t->node);
 }
 
-/* Its call is nobody's any more until the worker's end is told, which says why. */
+/* A dying worker had this call. How its tasks end is decided when the end of the worker is told,
+** which says why. */
 static void lost(struct sched *s, const struct report *r) {
     struct task *t = sched_sent(s, r->ref);
     if (!t)
@@ -157,15 +158,15 @@ static struct task *next_lost(struct sched *s) {
     return node ? LIST_ITEM(node, struct task, node) : NULL;
 }
 
-/* How the task that it was in the midst of ends with it, or those that had begun. */
+/* How the tasks of a lost call that had begun end. */
 static enum ending end_of_lost(const struct sched *s, const struct task *t) {
     if (t->doom)
         return t->doom;
     return s->life >= LIFE_STOPPING ? ENDING_BROKEN : ENDING_CRASHED;
 }
 
-/* What had begun there is lost with it, the rest runs elsewhere, or never. A task that ends by force may not
-** have begun, but is the next, and the only one. */
+/* The worker is gone. Of its calls the tasks that had begun end, the others wait again or never
+** run. A task that was ended by force may not have begun: then it is `next`, and ends alone. */
 static void settle_lost(struct sched *s, unsigned worker, int pid) {
     struct task *t;
     while ((t = next_lost(s)) != NULL) {
@@ -186,7 +187,8 @@ static void settle_lost(struct sched *s, unsigned worker, int pid) {
     }
 }
 
-/* The call that it was in the midst of, unasked. */
+/* The call that the worker was in the midst of, if it was not being ended: that may have killed
+** it. */
 static struct task *find_culprit(struct sched *s) {
     for (struct list *n = s->lost.next; n != &s->lost; n = n->next) {
         struct task *t = LIST_ITEM(n, struct task, node);
@@ -215,7 +217,7 @@ static void crashed(struct sched *s, const struct report *r, struct task *culpri
     s->lost_ones++;
     bool replaced = s->o.replace && s->failed_starts < FAILED_STARTS;
     if (!replaced)
-        tine__sched_break_errands(s); /* before its leaving ends one as run */
+        tine__sched_break_errands(s); /* first: its departure would end an errand as run */
     tine__sched_depart(s, r->worker, PART_CRASH, &r->status);
     if (replaced) {
         s->died = true;
@@ -257,7 +259,7 @@ static void failed(struct sched *s, const struct report *r) {
     tine__sched_stop(s, &b, true);
 }
 
-/* It took everything with it. */
+/* The site has gone, with all workers and calls. */
 static void gone(struct sched *s, const struct report *r) {
     bool expected = s->life >= LIFE_ENDING || (s->life == LIFE_DRAINING && s->present == 0);
     if (!expected)
@@ -322,11 +324,11 @@ void tine__sched_report(struct sched *s, const struct report *r, uint64_t now) {
     s->heard = now;
     switch (r->kind) {
     case REPORT_NONE:
-    case REPORT_SUBMIT: /* what comes of these is told by tine__sched_submit and the like */
+    case REPORT_SUBMIT: /* the pool tells these by tine__sched_submit and the like */
     case REPORT_AWAIT:
     case REPORT_CANCEL:
     case REPORT_EVENT:
-    case REPORT_PROGRESS: /* nothing that is decided here */
+    case REPORT_PROGRESS: /* these decide nothing */
     case REPORT_OUTPUT:
     case REPORT_FAULT:
         break;

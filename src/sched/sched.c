@@ -12,7 +12,7 @@
 #include "msg/extra.h"
 #include "sched/internal.h"
 
-#define FIRST_WINDOW 64 /* before anything is known of how long tasks take */
+#define FIRST_WINDOW 64 /* until it is known how long tasks take */
 
 /* --- memory --- */
 
@@ -87,13 +87,13 @@ static bool is_too_much(const struct sched *s, uint64_t bytes) {
 
 static int refusal(const struct sched *s, const struct task *t) {
     if (t->nested && s->life <= LIFE_CLOSING)
-        return 0; /* the task whose it is runs */
+        return 0; /* its parent runs, and may wait for it */
     if (s->life == LIFE_OPEN)
         return is_too_much(s, t->call.length) ? TINE_EAGAIN : 0;
     return why_code(s->why);
 }
 
-/* What the worker is to know at once. */
+/* What the worker must know before it reads the bytes of the call. */
 static uint64_t flags_of(const struct task *t) {
     const struct settings *set = t->set;
     uint64_t own = (t->mute ? CALL_MUTE : 0) | (t->far ? CALL_FAR | CALL_EXTRA : 0) |
@@ -172,7 +172,7 @@ int tine__sched_submit_done(struct sched *s, struct task *t) {
     return 0;
 }
 
-/* What of it has not begun never runs, and ends so. */
+/* The tasks of the call that have not begun never run, and end by `how`. */
 static void give_up(struct sched *s, struct task *t, enum ending how) {
     if (!t->unrun)
         t->unrun = (uint8_t)how;
@@ -208,7 +208,7 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
     if (t->state == TASK_WAITING || t->state == TASK_HELD) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_CANCELLED);
     } else {
-        t->unrun = ENDING_CANCELLED; /* should it come too late: no other attempt */
+        t->unrun = ENDING_CANCELLED; /* no other attempt, should the order come too late */
         tine__sched_stop_task(s, t, ENDING_CANCELLED);
     }
     return true;
@@ -216,7 +216,7 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 /* --- the pool --- */
 
-/* What is here or at the site, and has not begun. */
+/* End all tasks that have not begun, here and at the site, by `how`; HELD ones excepted. */
 static void give_up_all(struct sched *s, enum ending how) {
     struct task *t;
     while ((t = tine__policy_first(&s->policy)) != NULL)
@@ -226,7 +226,7 @@ static void give_up_all(struct sched *s, enum ending how) {
             give_up(s, s->sent[ref], how);
 }
 
-/* What is HELD may find somebody when it is let go. */
+/* HELD tasks stay: there may be a host when they are let go. */
 void tine__sched_desert(struct sched *s) {
     give_up_all(s, ENDING_LOST);
 }
@@ -261,7 +261,7 @@ void tine__sched_kill(struct sched *s, enum why why, uint64_t patience) {
 
 /* --- attempts --- */
 
-/* It waits like any other. */
+/* A HELD task waits from now on. */
 static void let_go(struct sched *s, struct task *t) {
     tine__sched_leave(s, t);
     t->call.flags = flags_of(t) | (uint64_t)t->attempts << CALL_TRIED;
@@ -278,7 +278,7 @@ static double noise(struct sched *s) {
     return (double)(s->random >> 11) * 0x1p-52 - 1;
 }
 
-/* The pause before its next attempt, in ns. */
+/* The pause before the next attempt of the task, in ns. */
 static double pause_before(struct sched *s, const struct task *t) {
     const struct retry *r = &t->set->retry;
     double ns = (double)r->delay;
@@ -320,7 +320,8 @@ static void worker_due(struct sched *s, struct worker *w) {
         tine__sched_doom(s, id, DOOM_SLOW_EXIT);
 }
 
-/* Its deadline has passed, or it may have run too long. */
+/* The timer of a task is due: for its grace, to ask it again, for its deadline, for its next
+** attempt, or as it may have run too long. */
 static void task_due(struct sched *s, struct task *t) {
     if (t->asked) {
         tine__sched_grace_over(s, t);
@@ -358,18 +359,18 @@ void tine__sched_tick(struct sched *s, uint64_t now) {
             s->hold = false;
             break;
         default:
-            s->hard = true; /* STOPPING, DRAINING: what is left ends now */
+            s->hard = true; /* STOPPING, DRAINING: workers that are left end now */
         }
 }
 
-#define WAKE_UPS SCHED_MILLISECOND /* some of them take so long */
+#define WAKE_UPS SCHED_MILLISECOND /* a few wake-ups of a worker take so long */
 
 void tine__sched_pace(struct sched *s, uint64_t now) {
     uint64_t past = now - s->paced;
     if (past < WAKE_UPS || s->o.far)
         return;
-    /* twice what ends in that time, and two for each worker. Less only if more would have been there to
-    ** end, and by steps: a burst after a rest is not to be held up. */
+    /* Twice the number of results in that time, and the least window. The window shrinks only if
+    ** tasks were waiting all the time, and by steps: a burst after a rest must not be held up. */
     uint64_t wanted = s->recent * 2 * WAKE_UPS / past + sched_least_window(s);
     bool busy = s->waiting > 0;
     if (wanted < s->window)

@@ -1,4 +1,4 @@
-/* Changes of state, each of which keeps what is counted true. They decide nothing. */
+/* Changes of state, each of which keeps all counts and lists true. They decide nothing. */
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
@@ -57,7 +57,7 @@ void tine__sched_hold(struct sched *s, struct task *t) {
 }
 
 static bool retry(struct sched *s, struct task *t, enum retry_kind kind) {
-    /* of a plain one it is not even known how often it has failed */
+    /* `failed` is not even initialized in a plain task */
     bool may = t->call.count == 1 && !t->set->plain &&
                t->failed[kind] < t->set->retry.budget[kind] && !t->unrun &&
                t->doom != ENDING_CANCELLED && s->life < LIFE_STOPPING;
@@ -125,7 +125,7 @@ void tine__sched_end(struct sched *s, struct task *t, uint32_t from, uint32_t to
 }
 
 void tine__sched_end_rest(struct sched *s, struct task *t) {
-    if (list_empty(&t->ended)) /* else when that event was taken */
+    if (list_empty(&t->ended)) /* else tine__sched_event does it, with that event */
         tine__sched_end(s, t, t->next, t->upto, sched_end_unrun(s, t));
 }
 
@@ -265,7 +265,7 @@ void tine__sched_doom(struct sched *s, unsigned worker, enum doom why) {
     if (w->state == WORKER_NONE || w->state == WORKER_DOOMED)
         return;
     tine__sched_retire(s, worker, WORKER_DOOMED);
-    list_remove(&w->node); /* it need not be told to leave any more */
+    list_remove(&w->node); /* it may be in sched->dismissals */
     w->doom = (uint8_t)why;
     if (why != DOOM_TASK) /* then the site has killed it already */
         tine__sched_signal(s, worker, SIGKILL);
@@ -281,7 +281,7 @@ void tine__sched_stop(struct sched *s, const struct blame *blame, bool hard) {
     s->why = blame->why;
     s->eventful = true;
     s->reason = *blame;
-    tine__sched_let_start(s); /* none will be asked for */
+    tine__sched_let_start(s); /* no more workers are started: the timer is not needed */
     tine__sched_break_errands(s);
     struct task *waiting;
     while ((waiting = tine__policy_first(&s->policy)) != NULL)

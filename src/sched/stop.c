@@ -1,19 +1,19 @@
-/* How a task is ended that runs, by abort or its limit: it is asked to end, and when it has not done so in its grace, its
-** worker is killed.
+/* How a running task is ended, by abort or by a limit: it is asked to end, and its worker is killed
+** if it has not ended in its grace.
 **
-** A request is made once, and decides how the task ends, whatever it does then; only one that ends before it is made
-** ends as it likes. So from the answer that it was told (`asked`) until it has ended, `doom` stays.
+** A task is asked once. From then on (`asked`) it ends by `doom`, whatever it does; `doom` stays
+** until it has ended. Only a task that ends before it is asked ends as it likes.
 */
 #include "base/clock.h"
 #include "sched/internal.h"
 
-#define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at what has been spent */
-#define ASK_REST SCHED_MILLISECOND         /* until what could not be asked yet is asked again */
-#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at what has not begun */
+#define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at the processor time of a task */
+#define ASK_REST SCHED_MILLISECOND         /* before a task that was about to begin is asked anew */
+#define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at a task that has not begun */
 
 /* --- limits --- */
 
-/* When its processor time may be used up, if it uses all processors that there are. */
+/* When the processor time of the task may be used up at the earliest: if it uses all processors. */
 static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t spent,
                          uint64_t now) {
     uint64_t left = t->set->cpu > spent ? t->set->cpu - spent : 0;
@@ -21,7 +21,8 @@ static uint64_t spent_at(const struct sched *s, const struct task *t, uint64_t s
     return now + (left > CPU_REST ? left : CPU_REST);
 }
 
-/* How long it may run, at least; TIMER_NEVER: it has no limit that is ours to watch. */
+/* The time after which the task may have reached a limit at the earliest; TIMER_NEVER: it has none
+** that is watched here. */
 static uint64_t limit_of(const struct sched *s, const struct task *t) {
     uint64_t time = t->set->timeout, cpu = t->set->cpu;
     if (s->o.far || (!time && !cpu))
@@ -35,8 +36,9 @@ void tine__sched_look_first(struct sched *s, struct task *t, uint64_t now) {
         tine__sched_watch(s, t, clock_after(now, limit));
 }
 
-/* 0: it has yet to begin, who knows when, or what it has come to is not told yet: look now and then, and at all such
-** calls at once. */
+/* When to look at a task again that runs since `since` and has `spent` so much processor time.
+** `since` is 0 if it has not begun, or nothing is known of it: then look now and then, rounded up
+** so that all such tasks are looked at together. */
 static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t since, uint64_t spent,
                         uint64_t now) {
     uint64_t limit = limit_of(s, t);
@@ -51,8 +53,7 @@ static uint64_t look_at(const struct sched *s, const struct task *t, uint64_t si
     return cpu < due ? cpu : due;
 }
 
-/* Look again when the task that runs since then, and has spent so much of the processor, may have run too long; 0: it is
-** not known. */
+/* Set the timer of the task for the next look (look_at). */
 static void look_again(struct sched *s, struct task *t, uint64_t since, uint64_t spent,
                        uint64_t now) {
     tine__sched_watch(s, t, look_at(s, t, since, spent, now));
@@ -76,13 +77,13 @@ void tine__sched_stop_task(struct sched *s, struct task *t, enum ending how) {
     tine__sched_wish(s, t, ask ? ORDER_ASK : ORDER_STOP);
 }
 
-/* It was faster than we. */
+/* The task ended before it could be asked or killed. */
 static void too_late(struct sched *s, struct task *t, uint64_t now) {
     t->doom = ENDING_NONE;
     look_again(s, t, 0, 0, now);
 }
 
-/* It has yet to begin. */
+/* A worker has taken the call, but the task has not begun: it cannot be asked yet. */
 static void ask_later(struct sched *s, struct task *t, uint64_t now) {
     t->later = true;
     sched_set_timer(s, t, now + ASK_REST);
@@ -100,7 +101,7 @@ void tine__sched_asked(struct sched *s, struct task *t, const struct answer *a, 
         break;
     case AT_WORKER:
         t->asked = true;
-        if (!s->o.far) /* else it is killed where it runs */
+        if (!s->o.far) /* else its own machine watches the grace */
             sched_set_timer(s, t, clock_after(now, t->set->grace));
         break;
     case AT_SITE:
@@ -127,7 +128,7 @@ void tine__sched_stopped(struct sched *s, struct task *t, const struct answer *a
         tine__sched_doom(s, a->worker, DOOM_TASK);
         break;
     default:
-        if (!t->asked) /* else it has ended just now, and a report will tell */
+        if (!t->asked) /* else it has just ended, and a report will tell */
             too_late(s, t, now);
     }
 }

@@ -1,4 +1,4 @@
-/* Workers that come and go while the pool lives: too many, too old, idle for too long. */
+/* Workers that leave while the pool goes on: there are too many, they are too old, or idle. */
 #include <string.h>
 #include "base/clock.h"
 #include "base/error.h"
@@ -9,21 +9,22 @@ static bool takes_calls(const struct worker *w) {
     return w->state == WORKER_STARTING || w->state == WORKER_READY;
 }
 
-/* Have it leave, if it takes calls. */
+/* Have the worker leave, if it takes calls. */
 static void dismiss(struct sched *s, unsigned worker, enum parting why) {
     struct worker *w = &s->workers[worker];
     if (!takes_calls(w))
         return;
     tine__sched_retire(s, worker, WORKER_LEAVING);
     w->parting = (uint8_t)why;
-    if (list_empty(&w->node)) /* else it is about to be told by a signal */
+    if (list_empty(&w->node)) /* else it is about to be signalled */
         list_push(&s->dismissals, &w->node);
     s->stirred = true;
 }
 
 /* --- age --- */
 
-/* Between 0.9 and 1.1 of it, another for each worker, so that not all go at once. */
+/* An age between 0.9 and 1.1 of max_age, different for each worker, so that they do not all leave
+** at once. */
 static uint64_t spread(uint64_t age, uint64_t number) {
     uint64_t part = (number * 0x9e3779b97f4a7c15ull) >> 54; /* of 1024 */
     return age / 10 * 9 + age / 5 / 1024 * part;
@@ -41,7 +42,8 @@ void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now) {
 
 void tine__sched_grew_old(struct sched *s, unsigned worker) {
     struct worker *w = &s->workers[worker];
-    /* one that has run nothing does so first: where starting takes longer than a worker may live, none ever would */
+    /* A worker that has run nothing runs a task first. Else, where a start takes longer than
+    ** max_age, no task would ever run. */
     if (w->tasks == 0 && takes_calls(w) && sched_runnable(s) > 0)
         tine__timer_set(&s->timers, &w->age, clock_after(s->policy.now, LATER));
     else
@@ -66,7 +68,7 @@ void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_
         tine__timer_set(&s->timers, &w->timer, now + s->o.exit_timeout);
 }
 
-/* What its task was to be ended for. */
+/* Why the worker's task was to be ended. */
 static enum parting parting_of_doom(const struct sched *s) {
     for (const struct list *n = s->lost.next; n != &s->lost; n = n->next)
         if (LIST_ITEM(n, struct task, node)->doom == ENDING_TIMEOUT)
@@ -111,7 +113,8 @@ void tine__sched_shrink(struct sched *s) {
 int tine__sched_resize(struct sched *s, unsigned workers) {
     if (s->life != LIFE_OPEN)
         return why_code(s->why);
-    int err = tine__sched_grow(s, s->o.slots + workers + 1); /* for the calls that they run */
+    int err = tine__sched_grow(s, s->o.slots + workers +
+                                      1); /* of calls in the queue, and of those that workers run */
     if (err)
         return err;
     s->o.workers = workers;
