@@ -1,4 +1,4 @@
-/* What holds of a scheduler whenever it is not in the midst of a transition. */
+/* What holds of a scheduler between two transitions. */
 #include "sim.h"
 
 static unsigned length(const struct list *l) {
@@ -10,7 +10,7 @@ static unsigned length(const struct list *l) {
 
 /* --- timers --- */
 
-/* Nodes of a heap in which no child is due before its parent. */
+/* The number of timers in a heap. No child may be due before its parent. */
 static unsigned heap_nodes(const struct timer *t) {
     unsigned n = 0;
     const struct pairing_node *back = &t->node;
@@ -172,11 +172,11 @@ void sim_check(struct sim *m) {
 
 /* --- when all orders were taken --- */
 
-/* Of what was cancelled, and could be told so, only that is left which has begun. */
+/* Of a cancelled job, if its worker could be told, only tasks that have begun are left. */
 static void check_cancelled(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     const struct hand *h = &m->site.hands[m->site.handed[t->call.ref].worker];
-    /* that will be told: */
+    /* the worker has left the call, which will be reported */
     bool left = m->site.gone || (h->stage != CLAIMED && h->stage != RUNNING);
     HOLDS(t->state != TASK_WAITING, "#%d was cancelled, and waits", (int)t->call.id);
     if (t->doom || !j->told || left || h->rogue)
@@ -185,12 +185,12 @@ static void check_cancelled(const struct sim *m, const struct job *j) {
         HOLDS(j->units[k].begun, "#%d was cancelled, and is to run", (int)(t->call.id + k));
 }
 
-/* One that was asked to end, and has not, is killed some time. */
+/* A task that was asked to end, and has not, is killed some time. */
 static void check_asked(const struct sim *m, const struct job *j) {
     const struct task *t = &j->task;
     const struct unit *u = &j->units[t->next];
     const struct hand *h = &m->site.hands[u->asked];
-    /* that will be told */
+    /* the worker has left the call, which will be reported */
     bool left = (h->stage != CLAIMED && h->stage != RUNNING) || h->dead || m->site.gone;
     HOLDS(t->timer.when || u->answered || u->condemned || left || h->rogue ||
               t->set->grace == UINT64_MAX,

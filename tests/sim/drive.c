@@ -1,5 +1,5 @@
-/* The driver: tells the scheduler what happens, and takes what it gives out, as pool/drive.c does. What
-** tasks end with is held against what is true of them. */
+/* The driver: tells the scheduler what happens, and takes what it gives out, as pool/drive.c does.
+** What tasks end with is held against what is true of them. */
 #include <signal.h>
 #include <string.h>
 #include "sim.h"
@@ -74,7 +74,8 @@ static void hold_cause(struct sim *m, struct job *j, const struct unit *u, enum 
           "#%d is %s before the end of its worker was told", id, hows[how]);
 }
 
-/* It has ended for good by a failure of that kind: has it had all its attempts, or does nobody want more of it? */
+/* The job has failed for good: has it used up its attempts of this kind, or does nobody want
+** another one? */
 static void hold_spent(const struct sim *m, const struct job *j, enum retry_kind kind) {
     bool unwanted = j->cancelled || j->aborted || j->task.late || m->shutdown_cancels;
     HOLDS(j->task.call.count > 1 || unwanted || has_stopped(m) ||
@@ -96,7 +97,7 @@ static void unit_ends(struct sim *m, struct job *j, uint32_t k, enum ending how)
         hold_spent(m, j, RETRY_TIMEOUT);
 }
 
-/* Nothing more comes of it: from now on its memory is its owner's. */
+/* There will be no more events of the job: from now on its memory is its owner's. */
 static void job_over(struct job *j) {
     const struct task *t = &j->task;
     for (uint32_t k = 0; k < t->call.count; k++)
@@ -106,7 +107,7 @@ static void job_over(struct job *j) {
     j->last = *t;
 }
 
-/* It has failed, and may be tried again. */
+/* The job has failed, and may be tried again. */
 static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
     struct unit *u = &j->units[0];
     int id = (int)j->task.call.id;
@@ -124,7 +125,7 @@ static void unit_fails(struct sim *m, struct job *j, enum retry_kind kind) {
         try_again(m, j);
 }
 
-/* The end of a worker is told once, and as what it was. */
+/* The end of a worker is told once, and with the right reason. */
 static void hold_exit(struct sim *m, const struct worker_exit *x) {
     struct past *p = &m->lives[x->worker];
     SAY("        worker %u has ended: why = %d", x->worker, x->why);
@@ -210,7 +211,7 @@ static void hold_start(struct sim *m, unsigned worker) {
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
 }
 
-/* Its limit, or its deadline. */
+/* Has the task reached its run-time limit, or its deadline? */
 static bool time_is_over(const struct sim *m, const struct job *j, const struct unit *u) {
     uint64_t limit = j->set.timeout;
     return m->now >= j->late || (limit && u->begun && !u->answered && m->now >= u->since + limit);
@@ -295,7 +296,7 @@ static void tell_order(const struct order *o, const struct answer *a) {
         sim_say("      %s %u (%d): %d", names[o->kind], o->worker, o->signal, a->err);
 }
 
-/* What the answer makes true. */
+/* Note what an answer makes true. */
 static void note_answer(struct sim *m, const struct order *o, const struct answer *a,
                         enum ending doom) {
     struct job *j = o->task ? job_of(o->task) : NULL;
@@ -326,7 +327,7 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
     }
 }
 
-/* What was taken back has ended with the order. */
+/* Tasks that an order has taken back must have ended with it. */
 static void hold_taken_back(const struct job *j) {
     for (uint32_t k = 0; k < j->task.call.count; k++)
         HOLDS(!j->units[k].taken_back || j->units[k].ended, "#%d was taken back, and has not ended",
@@ -350,7 +351,7 @@ static void carry(struct sim *m, const struct order *o) {
         hold_taken_back(job_of(o->task));
 }
 
-/* What the site or the clock has told: the orders may be left until more is told. */
+/* After a report or a tick: orders may be left until more is told. */
 static void follow_later(struct sim *m) {
     if (m->lazy > 0) {
         m->lazy--;
@@ -413,7 +414,7 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     struct job *j = &m->jobs[m->njobs];
     uint64_t first = m->s.next_id;
     memset(j, 0, sizeof *j);
-    memset(&j->task, 1, sizeof j->task); /* its memory may have been another one's */
+    memset(&j->task, 1, sizeof j->task); /* the memory may have been another task's */
     task_make(&j->task);
     j->task.call.count = count;
     memcpy((void *)&j->set, set, sizeof *set);
@@ -438,14 +439,14 @@ void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool 
     }
     j->used = true;
     m->njobs++;
-    m->start_waits = false; /* it is wanted once more */
+    m->start_waits = false; /* a start may be tried again */
     SAY("    #%d .. #%d", (int)first, (int)(first + count - 1));
     if (failed)
         job_over(j);
     sim_follow(m);
 }
 
-/* Nothing is followed: so does pool/submit.c. */
+/* As pool/submit.c does when it cannot keep the bytes. */
 void sim_withdraw(struct sim *m, unsigned job) {
     struct job *j = &m->jobs[job];
     if (j->over || j->task.state != TASK_WAITING || j->returned)
@@ -458,7 +459,8 @@ void sim_withdraw(struct sim *m, unsigned job) {
     sim_follow(m);
 }
 
-/* Nobody can begin any more what nobody has begun. */
+/* A job that was ended must not wait any more, nor lie in the queue where a worker might begin
+** it. */
 static void hold_ended(const struct sim *m, const struct job *j, const char *what) {
     const struct task *t = &j->task;
     HOLDS(j->over || t->state != TASK_WAITING, "#%d waits after %s", (int)t->call.id, what);
@@ -531,7 +533,7 @@ void sim_tick(struct sim *m, uint64_t now) {
     HOLDS(sched_due(&m->s) > now, "the next time is past after a tick");
     follow_later(m);
     if (sched_due(&m->s) <=
-        now) { /* a look that was still owed has met a deadline that has passed since */
+        now) { /* the answer to an ORDER_LOOK that had been left may set a timer in the past */
         tine__sched_tick(&m->s, now);
         follow_later(m);
     }
@@ -591,7 +593,8 @@ static void hear_result(struct sim *m, const struct letter *l) {
         job_over(j);
 }
 
-/* All that this worker had begun, or is stopped for, has lost it. */
+/* The worker has gone: note it for all tasks that it had begun, or was killed for (0: all
+** tasks). */
 static void orphan(struct sim *m, unsigned worker) {
     for (unsigned i = 0; i < m->njobs; i++)
         for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++) {
@@ -608,7 +611,8 @@ static void hold_orphans_ended(struct sim *m) {
                   "#%d goes on after the end of its worker", (int)(m->jobs[i].task.call.id + k));
 }
 
-/* Did the worker begin what has not ended? (It may have finished it: what it says may be lost.) */
+/* Has the worker begun a task that has not ended? (It may have finished it: its report may be
+** lost.) */
 static bool owes_an_end(const struct sim *m, unsigned worker) {
     for (unsigned i = 0; i < m->njobs; i++)
         for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
@@ -618,7 +622,7 @@ static bool owes_an_end(const struct sim *m, unsigned worker) {
     return false;
 }
 
-/* Was it asked to end what it is in the midst of? Then it may end as it likes. */
+/* Was the worker asked to end its task? Then its own end counts as no crash. */
 static bool is_excused(const struct sim *m, unsigned worker) {
     for (unsigned i = 0; i < m->njobs; i++)
         for (uint32_t k = 0; k < m->jobs[i].task.call.count; k++)
@@ -627,7 +631,7 @@ static bool is_excused(const struct sim *m, unsigned worker) {
     return false;
 }
 
-/* A death that was told as one: was it, and are its consequences those that they should be? */
+/* A death was told as a crash: was it one, and are its consequences right? */
 static void hold_crash(struct sim *m, bool owed, bool excused) {
     const struct past *p = &m->lives[m->death];
     m->futile = owed || p->useful ? 0 : m->futile + 1;
@@ -640,7 +644,7 @@ static void hold_crash(struct sim *m, bool owed, bool excused) {
 
 static void hold_blame(struct sim *m, bool owed, bool excused) {
     const struct blame *b = &m->s.blame;
-    if (b->why == WHY_NONE) /* it has died as it was expected to */
+    if (b->why == WHY_NONE) /* the worker was expected to end */
         return;
     hold_crash(m, owed, excused);
     HOLDS(b->worker == m->death && (b->task != NULL) == owed,
@@ -649,7 +653,7 @@ static void hold_blame(struct sim *m, bool owed, bool excused) {
     HOLDS(!u || (u->begun == m->death && !u->ended), "the wrong task is blamed");
 }
 
-/* What the report makes true. */
+/* Note what a report makes true. */
 static void note_report(struct sim *m, const struct report *r) {
     if (r->kind == REPORT_EXITED)
         m->death = r->worker;
@@ -710,7 +714,7 @@ unsigned sim_hear(struct sim *m, unsigned n, unsigned pick) {
     return heard;
 }
 
-/* A result of what runs, from a worker that is not. */
+/* A result of a running task, from a worker that does not exist. */
 static void stray_result(struct sim *m, unsigned number) {
     uint32_t ref = number % m->s.nrefs, k;
     enum ending how;

@@ -1,11 +1,12 @@
-/* The end of a history: from now on everybody is fair. First those that hang are left to hang, so that only
-** limits can help; then nobody hangs, and all tasks end; then the pool is shut down, and ends too. */
+/* The end of a history: from now on everybody is fair. First workers that hang go on hanging, so
+** that only limits can end their tasks. Then no worker hangs, and all tasks end. Then the pool is
+** shut down, and ends too. */
 #include "sim.h"
 
 #define ROUNDS \
-    2000 /* of everybody's doing one thing; workers of a few milliseconds come and go all the time */
+    2000 /* in each every worker does one thing; with a max_age of some ms workers come and go */
 
-/* Does it have anything to do? */
+/* Let the worker do one thing. False: it has nothing to do. */
 static bool move(struct sim *m, unsigned worker, bool hung_too) {
     struct hand *h = &m->site.hands[worker];
     if (h->stage == ABSENT || h->dead || m->site.gone)
@@ -24,8 +25,9 @@ static bool move_all(struct sim *m, bool hung_too) {
     return moved;
 }
 
-/* Until nothing moves any more, and the clock has nothing to wait for; not for ever, with those that hang.
-** Nor does the clock ring more often than there is reason for. */
+/* Let everybody go on, and the time too, until nothing is left to do or `span` has passed (hung
+** workers may be waited for without end). The clock must not ring more often than there is reason
+** for. */
 static void settle(struct sim *m, bool hung_too, uint64_t span) {
     uint64_t since = m->now;
     unsigned rings = 0;
@@ -42,7 +44,7 @@ static void settle(struct sim *m, bool hung_too, uint64_t span) {
     }
 }
 
-/* Nobody runs longer than it may, even if it hangs. */
+/* No task runs longer than it may, even if its worker hangs. */
 static void hold_limits(const struct sim *m) {
     for (unsigned w = 1; w <= MAX_WORKERS && m->s.life < LIFE_STOPPING; w++) {
         const struct hand *h = &m->site.hands[w];

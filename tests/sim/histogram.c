@@ -20,7 +20,7 @@ static void near(double seconds, uint64_t ns) {
     CHECK(seconds >= true_one * 0.97);
 }
 
-/* Of every size that there is. */
+/* Times of every size. */
 static void one_of_each_size(void) {
     struct histogram_summary s;
     for (unsigned bit = 0; bit < 64; bit++)
@@ -44,7 +44,7 @@ static void one_of_each_size(void) {
     CHECK(histogram_bucket(UINT64_MAX) < HISTOGRAM_BUCKETS);
 }
 
-/* As by sorting them: the nearest rank. */
+/* The percentiles are those of the sorted times, by the nearest rank. */
 static void as_by_sorting(unsigned long long seed, unsigned n) {
     struct histogram_summary s;
     double sum = 0;

@@ -1,11 +1,11 @@
-/* Histories: what may happen, and how it is chosen. */
+/* Histories: which steps there are, how a seed chooses them, and how they are run. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include "check.h"
 #include "sim.h"
 
-/* --- steps: all that they do is in two numbers --- */
+/* --- steps: two numbers, `a` and `b`, say all that each does --- */
 
 enum op {
     OP_SUBMIT,
@@ -211,14 +211,14 @@ static void do_gone(struct sim *m, unsigned a, unsigned b) {
     site_fail(m, true);
 }
 
-/* `often` of each in an ordinary history, and what kind of history it belongs to. */
+/* How often each step comes, and in which kind of history: one that has all of its flavours. */
 enum flavour { PLAIN, USERS = 1, DEATHS = 2, LIES = 4, REFUSALS = 8, ENDS = 16, LAZINESS = 32 };
 
 static const struct {
     const char *name;
     void (*run)(struct sim *m, unsigned a, unsigned b);
     uint8_t often, flavour;
-    uint8_t a, b; /* both are below */
+    uint8_t a, b; /* both numbers of the step are below these */
 } ops[OP_COUNT] = {[OP_SUBMIT] = {"submit", do_submit, 16, PLAIN, 64, 240},
                    [OP_SUBMIT_DONE] = {"submit_done", do_submit_done, 1, USERS, 4, 1},
                    [OP_WITHDRAW] = {"withdraw", do_withdraw, 1, USERS, 2, 1},
@@ -248,7 +248,7 @@ static const struct {
                    [OP_FAIL] = {"fail", do_fail, 1, ENDS, 1, 1},
                    [OP_GONE] = {"gone", do_gone, 1, ENDS, 1, 1}};
 
-/* --- making one --- */
+/* --- making a history --- */
 
 static unsigned below(unsigned long long *seed, unsigned n) {
     return (unsigned)(check_random(seed) >> 33) % n;
@@ -267,7 +267,8 @@ static uint8_t choose(unsigned long long *seed, unsigned flavours) {
     }
 }
 
-/* Seconds pass while tasks wait or lie in the queue, and little else happens: ranks cross by ageing. */
+/* Seconds pass while tasks wait or lie in the queue, and little else happens: ranks cross by
+** ageing. */
 static void slow_down(struct history *h) {
     h->config.start_timeout = h->config.max_age = 0;
     for (unsigned i = 0; i < h->n; i++) {
@@ -310,7 +311,7 @@ void history_make(struct history *h, uint64_t number) {
         slow_down(h);
 }
 
-/* --- running it --- */
+/* --- running a history --- */
 
 static void open_pool(struct sim *m, const struct config *c) {
     memset(m, 0, sizeof *m);
@@ -332,7 +333,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .seed = 7,
                                   .ageing = c->ageing * 0.75};
     HOLDS(tine__sched_init(&m->s, &m->o) == 0, "no memory");
-    if (c->window) /* never less than this, see tine__sched_pace */
+    if (c->window) /* but not less than tine__sched_pace would set */
         m->s.window = 2 * c->workers + 1 + c->window;
 }
 
@@ -347,7 +348,7 @@ static void take_step(struct sim *m, const struct step *s) {
     if (m->site.gone && !users && s->op != OP_HEAR)
         return;
     SAY("%s %u %u", ops[s->op].name, s->a, s->b);
-    if (users) { /* tell nothing while orders are left */
+    if (users) { /* what users do is told only when no order is left */
         m->lazy = 0;
         sim_follow(m);
     }

@@ -1,5 +1,6 @@
-/* sim [-v] [-q] [-s seed] [-n count]: play the histories of `count` seeds from `seed` on (with -v: tell each).
-** The first that fails is shrunk and told step by step (-q: only named); the exit code is 1 then. */
+/* sim [-v] [-q] [-s seed] [-n count]: play the histories of `count` seeds from `seed` on (with -v:
+** tell each). The first that fails is shrunk and told step by step (-q: only named); the exit code
+** is 1 then. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ void sim_say(const char *format, ...) {
     putchar('\n');
 }
 
-/* What the C library calls: a failed assertion of the scheduler's is one of ours. */
+/* The C library calls this for a failed assertion: one in the scheduler is a failed check here. */
 _Noreturn void __assert_fail(const char *what, const char *file, unsigned line,
                              const char *function);
 _Noreturn void __assert_fail(const char *what, const char *file, unsigned line,

@@ -1,8 +1,9 @@
-/* Which task is next, by the rule (sched/policy.h) and nothing else: ranks are counted, turns kept in a list. */
+/* Which job is next, by the rule (sched/policy.h) and without its structures: ranks are computed
+** anew each time, turns are kept in a list. */
 #include <string.h>
 #include "sim.h"
 
-/* --- who waits --- */
+/* --- which jobs wait --- */
 
 static struct job *job_at(struct sim *m, unsigned i) {
     return &m->jobs[m->line_up.waiting[i]];
@@ -75,7 +76,8 @@ static bool is_new(struct sim *m, const struct job *j) {
     return !j->over && j->task.state == TASK_WAITING && !is_known(m, j);
 }
 
-/* Another one of its group has come since the last look: before the turn was lost, or after? */
+/* Has another job of the same group come since the last look? Then it is not known whether the
+** group lost its turn before that. */
 static bool may_keep_turn(struct sim *m, const struct job *j) {
     for (unsigned i = 0; i < m->njobs; i++) {
         const struct job *o = &m->jobs[i];
@@ -85,7 +87,7 @@ static bool may_keep_turn(struct sim *m, const struct job *j) {
     return false;
 }
 
-/* Those that wait no more, but for `taken`, leave. */
+/* Jobs that no longer wait leave, but for `taken`. */
 static void look_who_left(struct sim *m, const struct job *taken) {
     for (unsigned i = m->line_up.nwaiting; i > 0; i--) {
         struct job *j = job_at(m, i - 1);
@@ -109,7 +111,7 @@ void order_look(struct sim *m) {
     m->line_up.loose = m->line_up.nwaiting > 0 && (m->line_up.loose || came_back > 1);
 }
 
-/* --- who is next --- */
+/* --- which job is next --- */
 
 static int64_t rank(const struct sim *m, const struct job *j) {
     uint64_t seconds = (m->now - j->task.since) / (1000 * MS); /* whole ones */
@@ -119,7 +121,7 @@ static int64_t rank(const struct sim *m, const struct job *j) {
                : j->set.priority + (int64_t)sum;
 }
 
-/* The oldest that waits with this priority; with `group` of that only. */
+/* The oldest waiting job of this priority; with `group`, of that group only. */
 static struct job *oldest(struct sim *m, int64_t priority, const char *group) {
     struct job *best = NULL;
     for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
@@ -134,7 +136,7 @@ static struct job *oldest(struct sim *m, int64_t priority, const char *group) {
 void order_take(struct sim *m, struct job *j) {
     struct line_up *l = &m->line_up;
     const char group = group_of(j);
-    look_who_left(m, j); /* too late, on the way to this one */
+    look_who_left(m, j); /* jobs that the scheduler found to be late before it came to this one */
     const struct job *mine = oldest(m, j->set.priority, NULL);
     HOLDS(mine, "RUN #%d, which does not wait", (int)j->task.call.id);
     for (unsigned i = 0; i < l->nwaiting; i++) {
@@ -167,7 +169,8 @@ static const struct job *job_in_queue(const struct sim *m, unsigned i) {
     return job_of(m->s.sent[m->site.queue[i]]);
 }
 
-/* The highest rank among the tasks of this priority that wait, or lie in the queue at place `from` or behind it. */
+/* The highest rank among the tasks of this priority that wait, or lie in the queue at place `from`
+** or behind it. */
 static int64_t urgency(const struct sim *m, int64_t priority, unsigned from) {
     int64_t most = INT64_MIN;
     for (unsigned i = 0; i < m->line_up.nwaiting; i++) {
@@ -183,7 +186,8 @@ static int64_t urgency(const struct sim *m, int64_t priority, unsigned from) {
     return most;
 }
 
-/* Ranks, and the order in a line; turns are looked at when they are taken. Task `first` lies at place `at`. */
+/* Check two jobs by their ranks, or by the order in their line. (Turns are checked by order_take.)
+** `first` lies at place `at` of the queue. */
 static void hold_pair(struct sim *m, unsigned at, const struct job *first, const struct job *then) {
     bool same = first->set.priority == then->set.priority;
     HOLDS(same || rank(m, then) <= urgency(m, first->set.priority, at),
@@ -194,7 +198,8 @@ static void hold_pair(struct sim *m, unsigned at, const struct job *first, const
           (int)then->task.call.id);
 }
 
-/* The task at this place of the queue is before all behind it, and before all that wait. */
+/* The job at this place of the queue must be before all jobs behind it, and before all that
+** wait. */
 static void hold_place(struct sim *m, unsigned at) {
     const struct job *first = job_in_queue(m, at);
     if (!is_at_site(m, first))
@@ -206,7 +211,8 @@ static void hold_place(struct sim *m, unsigned at) {
             hold_pair(m, at, first, job_in_queue(m, i));
 }
 
-/* Ranks change with time, of which the scheduler hears when it is due. */
+/* Ranks change with time: the scheduler need not know before it has been told a time that is
+** due. */
 void order_hold_site(struct sim *m) {
     if (sched_due(&m->s) <= m->now || m->s.life > LIFE_CLOSING)
         return;

@@ -1,9 +1,8 @@
-/* From a history that fails to a short one that fails: steps are dropped, numbers lowered, as long as it
-** still does. */
+/* Shorten a history that fails: drop steps and lower numbers as long as it still fails. */
 #include <string.h>
 #include "sim.h"
 
-/* Keep the change if it fails all the same. */
+/* Keep the change if the history still fails. */
 static bool keep(struct history *h, const struct history *changed) {
     if (!history_run(changed))
         return false;
@@ -29,7 +28,7 @@ static bool drop_steps(struct history *h) {
     return any;
 }
 
-/* Lower the number at this offset in the history: to the least that fails. */
+/* Lower the number at this offset in the history to the least with which it fails. */
 static bool lower(struct history *h, size_t at, uint8_t least) {
     const uint8_t now = ((uint8_t *)h)[at];
     for (uint8_t v = least; v < now; v++) {

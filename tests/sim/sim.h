@@ -1,19 +1,20 @@
-/* Simulator of the scheduler: src/sched against a site that answers at random, late, twice, never, with
-** rubbish, and whose workers die at any point.
+/* Simulator of the scheduler: runs src/sched against a site that answers at random, late, twice,
+** never, or with rubbish, and whose workers die at any point.
 **
-** A HISTORY is a configuration and a list of steps, both made from one seed. A step says all that it does by
-** two numbers: nothing else in a history is random, so that it can be run again, shortened step by step
-** (shrink.c), and told line by line.
+** A HISTORY is a configuration and a list of steps, both made from one seed. Two numbers say all
+** that a step does, and nothing else in a history is random. So a history can be run again,
+** shortened step by step (shrink.c), and printed line by line.
 **
 **     history.c  what steps there are, and how they are chosen
-**     drive.c    does with the scheduler what pool/drive.c does; what tasks end with is held against what
-**                has happened to them
+**     drive.c    drives the scheduler as pool/drive.c does; checks how tasks end against what has
+**                happened to them
 **     order.c    which task is next, by the rule
-**     site.c     the site: its queue, its workers, their rings, its orders and reports (as site/local)
-**     check.c    what holds of a scheduler between any two things that it is told
+**     site.c     the site: its queue, its workers, their rings, orders and reports (as site/local)
+**     check.c    what holds of a scheduler between any two transitions
 **     end.c      how a history ends: everybody is fair, all tasks end, then the pool
 **
-** Everything is in one struct without pointers to memory of its own; a failed check leaves by a jump.
+** All state is in one struct without pointers to memory of its own, so a failed check can leave by
+** a jump.
 */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -37,69 +38,71 @@
 
 /* --- what is true of tasks --- */
 
-/* One task; a job has as many as its call counts. */
+/* A single task of a job. */
 struct unit {
-    uint8_t begun;     /* the worker that began it, 0: none */
-    uint8_t asked;     /* the worker that was asked to end it */
-    uint8_t condemned; /* the worker that is being killed for it */
-    uint8_t want;      /* enum ending: what for */
-    bool answered;     /* its worker has sent a result */
-    bool orphan;       /* the end of its worker was told */
-    bool ended;        /* the scheduler has said so */
-    bool taken_back;   /* the site has said that it never runs */
-    uint64_t since;    /* when it began */
+    uint8_t begun;     /* the worker that began the task, 0: none */
+    uint8_t asked;     /* the worker that was asked to end the task */
+    uint8_t condemned; /* the worker that is being killed to end the task */
+    uint8_t want;      /* enum ending: why the worker was asked, or is being killed */
+    bool answered;     /* the worker has sent a result */
+    bool orphan;       /* the end of the worker was told */
+    bool ended;        /* the scheduler has said that the task has ended */
+    bool taken_back;   /* the site has said that the task never runs */
+    uint64_t since;    /* when the task began */
     uint64_t asked_at;
 };
 
-/* What was submitted as one. */
+/* What was submitted as one: a call of up to MAX_COUNT tasks. */
 struct job {
     struct task task;
-    struct settings set;          /* a group's name is one letter: there is room for it */
-    uint32_t failed[RETRY_KINDS]; /* attempts, by how */
-    uint64_t pause_until;         /* the next one is not before that */
-    bool asked;                   /* its owner is to say whether there is a next one */
-    uint64_t late;                /* when its deadline is, or TIMER_NEVER */
-    struct task last; /* as it was when it was DONE and all was taken: nobody touches it then */
+    struct settings set;          /* with room behind it for a group's name of one letter */
+    uint32_t failed[RETRY_KINDS]; /* failed attempts, by kind */
+    uint64_t pause_until;         /* the next attempt must not be earlier */
+    bool asked;                   /* its owner is to say whether there is another attempt */
+    uint64_t late;                /* its deadline, or TIMER_NEVER */
+    struct task
+        last; /* a copy of `task` when the job was over: nobody may touch `task` after that */
     struct unit units[MAX_COUNT];
     bool used, over;         /* over: withdrawn, or DONE and all events taken */
-    bool cancelled, aborted; /* the user wanted it */
-    bool no_memory;          /* the site had none for it */
-    bool returned;           /* it came back from the site */
-    bool waited;             /* it has waited before */
-    bool told;               /* a result was told after it was cancelled */
+    bool cancelled, aborted; /* by the user */
+    bool no_memory;          /* the site refused the call with TINE_ENOMEM */
+    bool returned;           /* the call came back from the site */
+    bool waited;             /* the call has waited before */
+    bool told;               /* a result was told after the job was cancelled */
 };
 
 /* --- the site --- */
 
 enum stage {
     ABSENT,
-    ASKED, /* to be started */
+    ASKED, /* the scheduler has ordered its start */
     BORN,  /* a process, not yet ready */
     IDLE,
-    CLAIMED, /* it has a call; its next task has not begun */
+    CLAIMED, /* has a call; its next task has not begun */
     RUNNING, /* in the midst of task k */
-    PARTING  /* it has said that it leaves */
+    PARTING  /* has said that it leaves */
 };
 
-/* A report on its way, and whether it is what an honest worker says. */
+/* A report on its way; `honest`: it is true. */
 struct letter {
     struct report report;
     bool honest;
 };
 
+/* A worker, as the site has it. */
 struct hand {
     uint8_t stage;
     bool dead;               /* its end is not told yet; the rest is as it was */
-    bool hung;               /* goes on only when all others are through */
+    bool hung;               /* goes on only when all other workers have nothing left to do */
     bool killed;             /* SIGKILL is on its way */
-    bool termed;             /* SIGTERM */
+    bool termed;             /* SIGTERM is on its way */
     bool condemned;          /* never says anything again */
-    bool broken;             /* it has sent rubbish: nothing is read from it any more */
-    bool rogue;              /* it has lied */
-    bool dismissed;          /* it is to leave */
+    bool broken;             /* has sent rubbish: the site reads nothing from it any more */
+    bool rogue;              /* has lied */
+    bool dismissed;          /* was told to leave */
     uint32_t ref;            /* its call: */
-    uint64_t id;             /* of the first task */
-    uint32_t k, count, stop; /* at task k of count; leaves it before task `stop` */
+    uint64_t id;             /* id of the first task of the call */
+    uint32_t k, count, stop; /* is at task k of count; leaves the call before task `stop` */
     struct letter ring[RING];
     unsigned nring;
 };
@@ -109,7 +112,7 @@ struct handed {
     bool here;
     uint64_t id;
     uint32_t count;
-    unsigned worker; /* that has taken it, 0: none */
+    unsigned worker; /* that has taken the call, 0: none */
 };
 
 struct site {
@@ -125,19 +128,19 @@ struct site {
     bool asked_for_room, room;
     unsigned low;
     uint64_t errands;                  /* that were spread */
-    bool shut, ending, gone;           /* FINISH, END was ordered; it has ended */
-    unsigned refusals, start_refusals; /* so many orders to come are refused */
-    int refusal, start_refusal;        /* by this code */
+    bool shut, ending, gone;           /* FINISH was ordered; END was; the site has ended */
+    unsigned refusals, start_refusals; /* so many of the next RUN and START orders are refused, */
+    int refusal, start_refusal;        /* with this code */
 };
 
-/* What the scheduler knows of a worker, or should. */
+/* What the scheduler should know of a worker. */
 struct past {
-    bool wanted; /* that it ends: it was stopped for a task, or has said that it leaves */
+    bool wanted; /* it is meant to end: it was killed to end a task, or has said that it leaves */
     bool useful; /* it has answered */
     bool there;  /* it was started, and its end was not told */
 };
 
-/* Which task is next: the rule itself, without a structure (order.c). */
+/* Which task is next, by the rule and without clever structures (order.c). */
 #define MAX_TURNS 16
 struct line_up {
     uint8_t waiting[MAX_JOBS]; /* jobs */
@@ -147,7 +150,7 @@ struct line_up {
         char group;
     } turns[MAX_TURNS]; /* of all priorities */
     unsigned nturns;
-    bool loose; /* several came or went at once: whose turn it is then is not looked at */
+    bool loose; /* several tasks came or went at once: the order of turns is not checked then */
 };
 
 /* --- a history --- */
@@ -177,17 +180,17 @@ struct sim {
     struct line_up line_up;
     struct {
         uint8_t job, k;
-    } owners[MAX_IDS]; /* of ids */
+    } owners[MAX_IDS]; /* by task id */
     struct past lives[MAX_WORKERS + 1];
-    unsigned futile; /* deaths in a row of workers that had taken up nothing */
+    unsigned futile; /* workers in a row that died and had taken up nothing */
     uint64_t now;
-    unsigned lazy; /* orders are not taken after so many transitions to come */
+    unsigned lazy; /* after so many of the next transitions no orders are taken */
     bool shutdown_cancels;
     bool told_stopped; /* EVENT_STOPPED was taken */
-    unsigned death;    /* the worker whose end is just being told */
-    bool told_died;    /* ... and EVENT_DIED was taken */
-    bool start_waits;  /* no start before time passes or there is room */
-    uint64_t room;     /* the site has refused a call when it had so many */
+    unsigned death;    /* the worker whose end is being told */
+    bool told_died;    /* EVENT_DIED was taken for that */
+    bool start_waits;  /* no worker may be started before time passes or there is room */
+    uint64_t room;     /* the number of calls at the site when it last refused one */
 };
 
 /* --- failing, telling (main.c) --- */
@@ -214,19 +217,19 @@ void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- site.c --- */
 
-/* Carry out an order. */
+/* Carry out an order, and answer it. */
 void site_give(struct sim *m, const struct order *o, struct answer *a);
-/* What it says next; `pick` chooses among the sources. False: nothing. */
+/* The next report of the site; `pick` chooses among its sources. False: there is none. */
 bool site_report(struct sim *m, unsigned pick, struct letter *l);
-/* The worker does the next thing that it has to do. False: there is none. */
+/* Let the worker do its next thing. False: it has nothing to do. */
 bool site_advance(struct sim *m, unsigned worker);
 void site_die(struct sim *m, unsigned worker);
 void site_no_start(struct sim *m, unsigned worker);
 void site_bad_start(struct sim *m, unsigned worker);
 void site_leave(struct sim *m, unsigned worker);
-/* It says that it is idle. */
+/* The worker says that it is idle. */
 void site_idle(struct sim *m, unsigned worker);
-/* The worker says something that cannot be. */
+/* The worker lies. */
 void site_forge(struct sim *m, unsigned worker, unsigned what);
 void site_fail(struct sim *m, bool gone);
 
@@ -242,36 +245,37 @@ static inline struct unit *sim_unit(struct sim *m, uint64_t id) {
 
 /* --- drive.c --- */
 
-/* Take what is there: events, and orders unless they are left for later. */
+/* Take all events and orders. */
 void sim_follow(struct sim *m);
 void sim_submit(struct sim *m, uint32_t count, const struct settings *set, bool failed);
 void sim_withdraw(struct sim *m, unsigned job);
 void sim_cancel(struct sim *m, unsigned job);
 void sim_abort(struct sim *m, unsigned job);
-/* A task that has failed is tried again, or not. */
+/* The owner of a failed task says whether it is tried again. */
 void sim_answer(struct sim *m, unsigned job, bool again);
 void sim_shutdown(struct sim *m, bool cancel);
 void sim_kill(struct sim *m, bool hard, uint64_t patience);
 void sim_resize(struct sim *m, unsigned workers);
 void sim_tick(struct sim *m, uint64_t now);
-/* Hear at most `n` reports. How many there were. */
+/* Tell at most `n` reports of the site. Returns how many there were. */
 unsigned sim_hear(struct sim *m, unsigned n, unsigned pick);
 /* Tell a report that no site would give. */
 void sim_stray(struct sim *m, unsigned what, unsigned number);
 
 /* --- order.c --- */
 
-/* The scheduler has been told something: who waits now? */
+/* After each transition: note which jobs wait now. */
 void order_look(struct sim *m);
-/* It is taken. */
+/* The scheduler hands over a job: check that it is the next one. */
 void order_take(struct sim *m, struct job *j);
-/* Nothing that waits should be before what nobody has taken up. */
+/* Check the order of the site's queue, and that no waiting job should be before any in it. */
 void order_hold_site(struct sim *m);
 
 /* --- check.c --- */
 
+/* What holds after each transition; */
 void sim_check(struct sim *m);
-/* ... and when no order is left to be taken. */
+/* what holds when no order is left. */
 void sim_check_quiet(struct sim *m);
 
 /* --- end.c --- */
@@ -281,7 +285,7 @@ void sim_end(struct sim *m);
 /* --- history.c --- */
 
 void history_make(struct history *h, uint64_t seed);
-/* NULL: all is well; else what is not. */
+/* NULL: all is well; else what has failed. */
 const char *history_run(const struct history *h);
 
 /* --- shrink.c --- */

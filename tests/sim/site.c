@@ -1,4 +1,4 @@
-/* The site: it does what it is told to, and its workers do what they like. */
+/* The site: it carries out its orders, and its workers do what they like. */
 #include <signal.h>
 #include <string.h>
 #include "sim.h"
@@ -62,7 +62,7 @@ void site_bad_start(struct sim *m, unsigned worker) {
     h->stage = PARTING;
 }
 
-/* It leaves the rest of its call. */
+/* The worker leaves the rest of its call. */
 static void lay_down(struct hand *h, unsigned worker) {
     say(h,
         (struct report){
@@ -71,7 +71,7 @@ static void lay_down(struct hand *h, unsigned worker) {
     h->stage = IDLE;
 }
 
-/* It ends after so many tasks. */
+/* The worker says that it leaves: as one that has run its number of tasks, or was dismissed. */
 void site_leave(struct sim *m, unsigned worker) {
     struct hand *h = &m->site.hands[worker];
     if (h->dead || h->condemned || (h->stage != IDLE && h->stage != CLAIMED))
@@ -139,7 +139,7 @@ static void finish(struct sim *m, unsigned worker) {
         lay_down(h, worker);
 }
 
-/* An idle one: the next call, or the end. */
+/* An idle worker takes the next call, or ends if there will be none. */
 static bool look_for_work(struct sim *m, unsigned worker) {
     if (claim(m, worker))
         return true;
@@ -198,21 +198,21 @@ void site_forge(struct sim *m, unsigned worker, unsigned what) {
         return;
     struct report r = {.worker = worker, .ref = h->ref, .id = 1000 + what};
     switch (what % 4) {
-    case 0: /* what the site sees through */
+    case 0: /* what the site itself takes for rubbish */
         r.kind = REPORT_RUBBISH;
         break;
-    case 1: /* a result of a task that is not its own, or of one that it has not come to */
+    case 1: /* a result of a task that is not its own, or that it has not come to */
         r.kind = REPORT_VALUES;
         if ((h->stage == CLAIMED || h->stage == RUNNING) && h->k + 1 < h->count)
             r.id = h->id + h->k + 1;
         break;
-    case 2: /* it says twice what it has said */
+    case 2: /* a result for the second time */
         r.kind = REPORT_ERROR;
         if (h->stage != CLAIMED || h->k == 0)
             return;
         r.id = h->id + h->k - 1;
         break;
-    default: /* it has left what it runs, and what comes after it */
+    default: /* it says that it has left its call behind the task that it is running */
         r.kind = REPORT_STOPPED;
         if (h->stage != RUNNING || h->k + 1 >= h->count)
             return;
@@ -239,7 +239,7 @@ void site_fail(struct sim *m, bool gone) {
 
 /* --- orders --- */
 
-/* The last one of the queue, if it is this: out of it. */
+/* Take the call out of the queue if it is the last one there. */
 static bool lift(struct site *site, uint32_t ref) {
     bool last = site->nqueue > 0 && site->queue[site->nqueue - 1] == ref;
     site->nqueue -= last;
@@ -268,7 +268,7 @@ static void run(struct sim *m, const struct order *o, struct answer *a) {
         site->queue[site->nqueue++] = o->behind[i];
 }
 
-/* Out of the queue, if no worker has it. */
+/* Take the call out of the queue, if no worker has it. */
 static bool withdraw(struct sim *m, uint32_t ref, struct answer *a) {
     struct site *site = &m->site;
     for (unsigned i = 0; i < site->nqueue; i++)
@@ -282,7 +282,7 @@ static bool withdraw(struct sim *m, uint32_t ref, struct answer *a) {
     return false;
 }
 
-/* The worker that is at the call, if it is. */
+/* The worker that has the call, if it is not done with it. */
 static struct hand *hand_at(struct sim *m, uint32_t ref) {
     struct handed *c = &m->site.handed[ref];
     struct hand *h = &m->site.hands[c->worker];
@@ -290,7 +290,8 @@ static struct hand *hand_at(struct sim *m, uint32_t ref) {
     return c->worker && at_it && h->ref == ref && h->id == c->id ? h : NULL;
 }
 
-/* A chunk that has begun is left after the task that runs; one that has not begun is not told in time. */
+/* The worker leaves a chunk after the task that runs. A chunk that was taken and has not begun
+** cannot be recalled. */
 static void recall(struct sim *m, uint32_t ref, struct answer *a) {
     if (withdraw(m, ref, a))
         return;
@@ -304,7 +305,7 @@ static void recall(struct sim *m, uint32_t ref, struct answer *a) {
     h->stop = next;
 }
 
-/* The worker that is at this task of the call, or about to begin it as the call's first. */
+/* The worker that runs this task, or is about to begin it if it is the first of its call. */
 static struct hand *hand_at_task(struct sim *m, const struct order *o, uint32_t ref) {
     struct hand *h = hand_at(m, ref);
     return h && h->id + h->k == o->id && (h->stage == RUNNING || h->k == 0) ? h : NULL;
@@ -340,7 +341,7 @@ static void look(struct sim *m, uint32_t ref, struct answer *a) {
         a->where = AT_WORKER;
         a->id = h->id + h->k;
         a->since = sim_unit(m, a->id)->since;
-        a->spent = (m->now - a->since) / 2; /* of one processor */
+        a->spent = (m->now - a->since) / 2; /* it uses half of a processor */
     }
 }
 
@@ -371,7 +372,7 @@ static void end(struct sim *m) {
     m->site.ending = true;
     for (unsigned w = 1; w <= MAX_WORKERS; w++)
         if (m->site.hands[w].stage == ASKED)
-            m->site.hands[w].dead = true; /* nothing is said of it */
+            m->site.hands[w].dead = true; /* it is not reported */
         else
             site_die(m, w);
     post(m, (struct report){.kind = REPORT_GONE});
@@ -450,7 +451,7 @@ static bool next_loss(struct sim *m, struct letter *l) {
         uint64_t id = c->id;
         while (id < c->id + c->count &&
                (sim_unit(m, id)->begun == site->dying || sim_unit(m, id)->answered))
-            id++; /* one that was asked in time has answered without having begun */
+            id++; /* a task that was asked before it began has answered without having begun */
         c->here = false;
         *l = (struct letter){{.kind = REPORT_LOST, .worker = site->dying, .ref = ref, .id = id},
                              true};
@@ -459,7 +460,7 @@ static bool next_loss(struct sim *m, struct letter *l) {
     return false;
 }
 
-/* Results come before losses, and those before the end. */
+/* The end of a worker: first its results, then its calls as lost, then REPORT_EXITED. */
 static bool tell_death(struct sim *m, struct letter *l) {
     struct site *site = &m->site;
     if (!site->dying)
@@ -475,7 +476,7 @@ static bool tell_death(struct sim *m, struct letter *l) {
     return true;
 }
 
-/* It ends by itself when no more calls come and its last worker has gone. */
+/* The site ends by itself when no more calls come and its last worker has gone. */
 static bool is_through(const struct sim *m) {
     for (unsigned w = 1; w <= MAX_WORKERS; w++)
         if (m->site.hands[w].stage != ABSENT)

@@ -33,7 +33,7 @@ static void clear(unsigned i) {
     CHECK_EQ(timers[i].when, 0);
 }
 
-/* Take out all that are due, in their order. */
+/* Take out all timers that are due, in their order. */
 static void take_due(unsigned long long now) {
     struct timer *t;
     unsigned long long last = 0;
@@ -45,7 +45,7 @@ static void take_due(unsigned long long now) {
         when[i] = 0;
         CHECK_EQ(t->when, 0);
         if (below(4) == 0)
-            set(i, now + 1 + below(50)); /* as one who looks again */
+            set(i, now + 1 + below(50)); /* set again, as by a task that is looked at */
     }
     CHECK(earliest() > now);
 }
