@@ -205,7 +205,7 @@ static void hold_start(struct sim *m, unsigned worker) {
           "START %u, which is there", worker);
     HOLDS(m->site.hands[worker].stage == ABSENT || m->site.gone, "START %u, which the site has",
           worker);
-    HOLDS(sched_runnable(&m->s) > m->s.live, "START %u, which nobody needs", worker);
+    HOLDS(m->s.open - m->s.nheld > m->s.live, "START %u, which nobody needs", worker);
     HOLDS(m->s.present < m->o.workers, "START %u: there would be too many", worker);
     HOLDS(!m->start_waits, "START %u at once after a start was refused", worker);
     HOLDS(!m->site.shut && !m->site.ending, "START %u after FINISH or END", worker);
