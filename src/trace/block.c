@@ -47,7 +47,7 @@ void *tine__blocks_room(struct blocks *b, uint32_t size) {
     if (!block)
         return NULL;
     atomic_fetch_add_explicit(&b->n, 1, memory_order_relaxed);
-    /* release: an empty block, and that nothing more comes into the one before */
+    /* release: the writer sees that `block` is empty, and that the block before it is complete */
     atomic_store_explicit(&b->in->next, block, memory_order_release);
     b->in = block;
     return block->bytes;
@@ -60,7 +60,7 @@ void tine__blocks_put(struct blocks *b, uint32_t size) {
 
 /* --- the writer --- */
 
-/* An empty one is kept for the teller. */
+/* Keep one empty block for the teller; free any other. */
 static void recycle(struct blocks *b, struct block *block) {
     struct block *none = NULL;
     atomic_store_explicit(&block->next, NULL, memory_order_relaxed);
@@ -74,7 +74,7 @@ static void recycle(struct blocks *b, struct block *block) {
 const struct trace_record *tine__blocks_next(struct blocks *b) {
     for (;;) {
         struct block *next = atomic_load_explicit(&b->out->next, memory_order_acquire);
-        /* after `next`: the one that is followed by another has all that ever comes into it */
+        /* read after `next`: a block that has a successor is complete */
         uint32_t length = atomic_load_explicit(&b->out->length, memory_order_acquire);
         if (b->read < length) {
             const struct trace_record *r = (const void *)(b->out->bytes + b->read);

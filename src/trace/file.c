@@ -15,29 +15,29 @@
 #include "trace/pages.h"
 #include "worker/root/root.h"
 
-#define BATCH 10000000u /* ns: so long it is waited for more */
-#define PATIENCE 1000u  /* ms that the end of the program waits for somebody who writes */
+#define BATCH 10000000u /* ns: the writer waits so long for more records before it writes */
+#define PATIENCE 1000u  /* ms that the end of the program waits for a thread that is writing */
 
 struct trace_file {
     struct trace_file *next; /* in files */
     unsigned users;          /* 0: it is closed */
     dev_t device;
     ino_t inode;
-    char *name;       /* as it was opened last */
-    atomic_bool told; /* what has gone wrong; once */
+    char *name;       /* by which it was opened last */
+    atomic_bool told; /* its error was told */
 
-    pthread_mutex_t lock; /* around all that is written, and: */
+    pthread_mutex_t lock; /* guards the formatting and writing, and: */
     struct list streams;
     struct pages pages;
 
     pthread_t writer;
-    pthread_mutex_t bell; /* around its sleep, and `stop` */
+    pthread_mutex_t bell; /* guards the writer's sleep, and `stop` */
     pthread_cond_t rung;
-    atomic_bool dirty, hurry; /* there is something; a lot */
+    atomic_bool dirty, hurry; /* there are records; there are many */
     bool stop;
 };
 
-/* All files that this process has traced to: they are few, and known until it ends. */
+/* All files that this process has traced to. They are few, and kept until the process ends. */
 static struct {
     pthread_mutex_t lock;
     struct trace_file *files;
@@ -51,7 +51,7 @@ static void put(void *pages, const char *event, size_t length) {
     tine__pages_put(pages, event, length);
 }
 
-/* All that streams have; the lock is held. */
+/* Write all records of all streams. The lock is held. */
 static void drain(struct trace_file *f) {
     for (struct list *n = f->streams.next; n != &f->streams; n = n->next) {
         struct stream *s = LIST_ITEM(n, struct stream, node);
@@ -73,7 +73,9 @@ void tine__file_drain(struct trace_file *f) {
 }
 
 void tine__file_ring(struct trace_file *f, bool pressed) {
-    store_then_look(); /* the record, then the writer's mark; the writer: its mark, then records */
+    /* Here: store the record, then read `dirty`. The writer: clear `dirty`, then read records. So
+    ** one of the two sees what the other has stored. */
+    store_then_look();
     bool dirty = atomic_load_explicit(&f->dirty, memory_order_relaxed);
     if (dirty && (!pressed || atomic_load_explicit(&f->hurry, memory_order_relaxed)))
         return;
@@ -85,7 +87,7 @@ void tine__file_ring(struct trace_file *f, bool pressed) {
     pthread_mutex_unlock(&f->bell);
 }
 
-/* False: it is over. */
+/* Wait for records, and then BATCH for more of them. False: the writer is to stop. */
 static bool sleep_for_news(struct trace_file *f) {
     while (!f->stop && !atomic_load(&f->dirty))
         pthread_cond_wait(&f->rung, &f->bell);
@@ -126,7 +128,8 @@ static void stop_writer(struct trace_file *f) {
 
 /* --- the end of the program --- */
 
-/* Nobody has closed the pools: what they have told is written, and there is no bracket. */
+/* The program ends with open pools: write what they have told. The closing bracket is missing
+** then. */
 static void flush_at_exit(void) {
     if (all.generation != tine__root_generation() || pthread_mutex_trylock(&all.lock) != 0)
         return;
@@ -146,7 +149,7 @@ static void flush_at_exit(void) {
 
 /* --- opening --- */
 
-/* In a forked child the parent's files are not its own. */
+/* Lock `all`. A forked child forgets the files of its parent first. */
 static void lock_all(void) {
     if (all.generation != tine__root_generation()) {
         pthread_mutex_init(&all.lock, NULL);
@@ -183,7 +186,8 @@ static struct trace_file *new_file(const struct stat *st) {
     return all.files = f;
 }
 
-/* From its beginning, or behind what this program has written and nobody has changed. */
+/* Write from the beginning of the file; or continue it, if this program has written it and nobody
+** has changed it since. */
 static int open_pages(struct trace_file *f, int fd, const struct stat *st) {
     bool regular = S_ISREG(st->st_mode);
     if (regular && flock(fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
@@ -195,7 +199,7 @@ static int open_pages(struct trace_file *f, int fd, const struct stat *st) {
     return tine__pages_open(&f->pages, fd, regular);
 }
 
-/* The name is this file's, which is closed. Takes over the descriptor. */
+/* Open a file that is closed, by the name it has now. Takes over the descriptor. */
 static int open_file(struct trace_file *f, int fd, const struct stat *st, const char *name) {
     char *copy = tine__text_copy(name);
     int err = copy ? 0 : TINE_ENOMEM;
@@ -213,11 +217,11 @@ static int open_file(struct trace_file *f, int fd, const struct stat *st, const 
     return 0;
 }
 
-/* A pipe that nobody reads is an error, and does not block. */
+/* O_NONBLOCK while opening: a pipe that nobody reads is an error then, and does not block. */
 static int open_descriptor(const char *name, struct stat *st) {
     int fd = tine__fd_create(name, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     if (fd == -1) {
-        tine__why(errno, "%s", strerror(errno)); /* which call it was tells nobody anything */
+        tine__why(errno, "%s", strerror(errno)); /* the name of the system call would help nobody */
         return -1;
     }
     int flags = sys.fcntl(fd, F_GETFL, 0);

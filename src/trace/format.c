@@ -6,13 +6,13 @@
 #include "base/error.h"
 #include "trace/json.h"
 
-#define EVENT 1000u         /* bytes of an event without its texts */
-#define GAP 100000u         /* ns: waits that are nearer to each other are one, */
-#define WAIT_MOST 50000000u /* of so many ns at most */
+#define EVENT 1000u         /* bytes of an event without its texts, at most */
+#define GAP 100000u         /* ns: waits that are closer to each other are put as one */
+#define WAIT_MOST 50000000u /* ns: a wait that is longer is put before another one is added */
 
 /* --- pieces --- */
 
-/* Room for an event with so many bytes of texts; NULL: no memory. */
+/* Begin an event with so many bytes of texts: where to write it. NULL: no memory. */
 static char *begin(struct formatter *f, size_t texts) {
     f->text.len = 0;
     return buf_reserve(&f->text, EVENT + JSON_STRETCH * texts) ? NULL : f->text.data;
@@ -45,12 +45,13 @@ static char *put_span(char *p, uint64_t from, uint64_t to) {
 
 /* --- rows --- */
 
-/* Of a worker, or (0) of the queue; 0 itself is no thread for readers. */
+/* The row of a worker, or (0) of the queue. The queue has the number FORMAT_WORKERS, since viewers
+** do not take 0 for a thread. */
 static uint64_t row_of(const struct formatter *f, unsigned worker) {
     return f->base + (worker ? worker : FORMAT_WORKERS);
 }
 
-/* The record of something that is to be known of the row: its "args" follow. NULL: there is no room. */
+/* Begin a metadata event of a row; its "args" follow. NULL: no memory. */
 static char *begin_row(struct formatter *f, uint64_t row, const char *what) {
     char *p = begin(f, 0);
     if (!p)
@@ -81,7 +82,7 @@ static void put_row_place(struct formatter *f, uint64_t row, unsigned worker) {
     end(f, JSON_PUT(p, "}}"));
 }
 
-/* The row, which has a name from now on. */
+/* The row of a worker (0: the queue); it gets its name when it is used first. */
 static uint64_t use_row(struct formatter *f, unsigned worker) {
     if (worker >= FORMAT_WORKERS)
         worker = FORMAT_WORKERS - 1;
@@ -94,7 +95,7 @@ static uint64_t use_row(struct formatter *f, unsigned worker) {
     return row;
 }
 
-/* Before its first task: of another machine. */
+/* Name the row of a worker on another machine, before its first task. */
 static void put_place(struct formatter *f, const struct place_record *r) {
     if (r->worker >= FORMAT_WORKERS)
         return;
@@ -169,7 +170,7 @@ static void put_wait(struct formatter *f) {
     f->wait.n = 0;
 }
 
-/* A task has waited from then until then. What was said of earlier times is not said again. */
+/* A task has waited from `from` to `to`. Times that were put already are left out. */
 static void add_wait(struct formatter *f, uint64_t from, uint64_t to) {
     uint64_t whole = to > from ? to - from : 0;
     if (f->wait.n && (from > f->wait.to + GAP || f->wait.to - f->wait.from > WAIT_MOST))
@@ -195,7 +196,8 @@ void tine__format_rest(struct formatter *f) {
 
 /* --- tasks --- */
 
-/* One of the names of colours that readers know; NULL: that of the name. */
+/* A colour name that viewers know; NULL: the viewer's default, which depends on the event's
+** name. */
 static const char *colour_of(int code) {
     switch (code) {
     case 0:
@@ -213,7 +215,7 @@ static const char *colour_of(int code) {
     }
 }
 
-/* The label of a task, which is made as everywhere. */
+/* The label of a task, as in messages and futures. Returns its length. */
 static size_t label_of(const struct task_record *r, const char *texts, char *out, size_t size) {
     char function[TRACE_NAME + 1], source[TRACE_NAME + 1];
     struct codec_origin origin = {function, source, (int)r->line};
@@ -232,7 +234,7 @@ static size_t label_of(const struct task_record *r, const char *texts, char *out
     return n < size ? n : size - 1;
 }
 
-/* An arrow from the attempt before. */
+/* One end of the arrow from the attempt before to this one. */
 static void put_arrow(struct formatter *f, const struct task_record *r, const char *head,
                       uint64_t row, uint64_t at) {
     char *p = begin(f, 0);

@@ -19,7 +19,7 @@ char *tine__json_number(char *p, uint64_t n) {
     return p + length;
 }
 
-/* A point, and an odd number of digits behind it. */
+/* A point, and `places` digits, an odd number. */
 static char *put_fraction(char *p, uint32_t n, unsigned places) {
     *p = '.';
     for (unsigned i = places; i > 1; i -= 2, n /= 100)
@@ -38,8 +38,8 @@ char *tine__json_seconds(char *p, uint64_t ns) {
 
 /* --- strings --- */
 
-/* Bytes of the sequence that starts here, or 0: it is no UTF-8 (RFC 3629: neither longer than need be nor a
-** surrogate). */
+/* The length of the UTF-8 sequence that starts here; 0: it is not valid (RFC 3629: no overlong
+** form, no surrogate). */
 static size_t sequence(const unsigned char *s, size_t left) {
     static const struct {
         unsigned char first, last, low, high, length;
@@ -76,8 +76,8 @@ static char *put_escape(char *p, unsigned char c) {
     return p;
 }
 
-/* Are all eight bytes plain: no control character, quote, backslash, or part of something longer than a byte? (After Sean
-** Anderson's Bit Twiddling Hacks: a byte that is zero, or less than n.) */
+/* Are all eight bytes plain: no control character, quote, backslash, or part of something longer
+** than a byte? (After Sean Anderson's Bit Twiddling Hacks: a byte that is zero, or less than n.) */
 static bool is_plain(uint64_t x) {
     const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
     uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';

@@ -1,4 +1,5 @@
-/* JSON, as far as a trace needs it: pieces are put at `p`, where there is room; the end of what was put is returned. */
+/* JSON, as far as a trace needs it. Each function writes at `p`, where the caller has made room,
+** and returns the end. */
 #ifndef TINE_TRACE_JSON_H
 #define TINE_TRACE_JSON_H
 
@@ -7,17 +8,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#define JSON_STRETCH 6u /* that a byte of a string takes at most */
+#define JSON_STRETCH 6u /* bytes that one byte of a string takes at most */
 
-/* A literal. */
+/* Write a string literal as it is. */
 #define JSON_PUT(p, literal) ((char *)memcpy(p, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
 char *tine__json_number(char *p, uint64_t n);
-/* ns as µs, with three digits behind the point. */
+/* ns as µs with three decimals. */
 char *tine__json_us(char *p, uint64_t ns);
-/* ns as seconds. */
+/* ns as seconds with nine decimals. */
 char *tine__json_seconds(char *p, uint64_t ns);
-/* What is between the quotes: any bytes, those that are no UTF-8 as U+FFFD. */
+/* The text of a string, without the quotes. `text` may be any bytes; those that are no UTF-8 become
+** U+FFFD. */
 char *tine__json_string(char *p, const char *text, size_t length);
 
 #endif

@@ -8,7 +8,7 @@
 
 static const char closing[] = "\n]\n";
 
-/* It ends here, with a whole event. */
+/* Writing has failed: the file ends behind the last whole event. */
 static void fail(struct pages *p, int error) {
     p->n = 0;
     if (p->regular && tine__fd_ours(p->fd))
@@ -23,7 +23,7 @@ static ssize_t write_some(const struct pages *p, const char *bytes, size_t n, ui
                       : tine__quiet_write(p->fd, bytes, n);
 }
 
-/* False: it has failed. */
+/* False: writing has failed. */
 static bool write_all(struct pages *p, const char *bytes, size_t n, uint64_t at) {
     while (n > 0) {
         ssize_t done = write_some(p, bytes, n, at);
@@ -62,12 +62,12 @@ void tine__pages_flush(struct pages *p) {
     p->n = 0;
 }
 
-/* Of the page of the file that is being filled. */
+/* Bytes that are left of the current page of the file. */
 static size_t room_in(const struct pages *p) {
     return PAGES_SIZE - (size_t)(p->at % PAGES_SIZE) - p->n;
 }
 
-/* The next byte is the first of a page. */
+/* Fill the current page with blanks: the next byte is the first of a page. */
 static void fill_page(struct pages *p) {
     size_t rest = room_in(p);
     if (rest == PAGES_SIZE)
@@ -77,7 +77,7 @@ static void fill_page(struct pages *p) {
     tine__pages_flush(p);
 }
 
-/* One that is longer than a page. */
+/* Write an event that is longer than a page. */
 static void put_long(struct pages *p, const char *event, size_t length) {
     memcpy(p->page, p->any ? ",\n" : "[\n", 2);
     if (!write_all(p, p->page, 2, p->at) || !write_all(p, event, length, p->at + 2))

@@ -1,5 +1,5 @@
-/* Records: what a pool tells its trace, as it lies in memory until it is written. Texts follow behind a record, without
-** a NUL. */
+/* Records: what a pool tells its trace, as it lies in memory until it is written. The texts of a
+** record follow it, without a NUL. */
 #ifndef TINE_TRACE_RECORD_H
 #define TINE_TRACE_RECORD_H
 
@@ -9,17 +9,18 @@
 #include "trace/trace.h"
 
 #define TRACE_ROOM(size) (((size) + 7u) & ~7u) /* records are aligned */
-#define TRACE_LABEL 16384u                     /* bytes of a label; what is longer is cut, */
-#define TRACE_NAME 1024u                       /* and of a function's name, its source, */
-#define TRACE_PLACE_NAME 127u                  /* of a host's name, */
-#define TRACE_ERROR 1024u                      /* and a message */
+/* Limits in bytes; longer texts are cut. */
+#define TRACE_LABEL 16384u    /* a label */
+#define TRACE_NAME 1024u      /* the name of a function, its source */
+#define TRACE_PLACE_NAME 127u /* the name of a host */
+#define TRACE_ERROR 1024u     /* a message */
 
 enum trace_kind { TRACE_TASK, TRACE_READY, TRACE_EXIT, TRACE_STOPPED, TRACE_COUNTS, TRACE_PLACE };
 
 struct trace_record {
     uint32_t size;        /* with the texts */
     uint8_t kind;         /* enum trace_kind */
-    bool labelled, named; /* TASK: its label was given; the function has an origin */
+    bool labelled, named; /* TASK: the user gave a label; the origin of the function is known */
     int8_t code;
 };
 
@@ -28,7 +29,7 @@ struct task_record {
     uint64_t id, index, parent, submitted, started, ended, before_at;
     uint32_t attempt, line;
     uint16_t worker, before;
-    /* Bytes of the texts, in this order; label, or name and source. */
+    /* Bytes of the texts, in this order. There is a label, or name and source. */
     uint16_t label, name, source, error;
 };
 

@@ -28,7 +28,7 @@ static bool has_process(const char *file) {
     return false;
 }
 
-/* The name with what stands for %p, %n and %%; any other % is one. 0 or TINE_ENOMEM. */
+/* Append the name with %p, %n and %% replaced; any other % stays. 0 or TINE_ENOMEM. */
 static int expand(struct buf *out, const char *file, unsigned n) {
     char number[16];
     int err = 0;
@@ -48,7 +48,7 @@ static int expand(struct buf *out, const char *file, unsigned n) {
 
 /* --- opening --- */
 
-static atomic_uint pools; /* of this process, so far */
+static atomic_uint pools; /* number of pools that this process has opened */
 
 static int open_stream(struct trace *t, const char *file, unsigned n, const char *pool) {
     struct buf name;
@@ -107,8 +107,8 @@ void tine__trace_free(struct trace *t) {
 
 /* --- telling --- */
 
-/* Room for a record; when the writer is too far behind, it is helped. NULL: there is no memory, or nothing is written any
-** more. */
+/* Room for a record. If the writer is too far behind this thread writes, too. NULL: no memory, or
+** writing has failed. */
 static void *begin(struct trace *t, enum trace_kind kind, uint32_t size) {
     struct trace_record *r;
     size = TRACE_ROOM(size);
@@ -133,7 +133,7 @@ static uint16_t cut(size_t length, size_t most) {
     return (uint16_t)(length < most ? length : most);
 }
 
-/* How long its texts are. */
+/* Set the lengths of the texts of the record. */
 static void measure(struct task_record *r, const struct trace_task *task) {
     const struct task_name *name = task->name;
     const struct codec_origin *o = name->label ? NULL : name->origin;
