@@ -222,7 +222,6 @@ struct sched {
     uint64_t window; /* limit of calls at the site */
     bool full;       /* the site has refused a call, or the window is used up */
 
-    uint64_t now;   /* the time that was told last */
     uint64_t heard; /* the time of the last report */
 
     struct worker *workers; /* [1 .. o.most] */
