@@ -547,10 +547,26 @@ void sim_tick(struct sim *m, uint64_t now) {
 /* --- what the site says --- */
 
 static void tell_report(const struct report *r) {
-    static const char *const names[] = {"-",     "VALUES",   "ERROR",   "REFUSED", "MEMORY",
-                                        "ENDED", "PROGRESS", "READY",   "STOPPED", "INITIALIZER",
-                                        "IDLE",  "LEAVING",  "RUBBISH", "STARTED", "NOT_STARTED",
-                                        "LOST",  "EXITED",   "ROOM",    "FAILED",  "GONE"};
+    static const char *const names[] = {
+        [REPORT_NONE] = "NONE",
+        [REPORT_VALUES] = "VALUES",
+        [REPORT_ERROR] = "ERROR",
+        [REPORT_REFUSED] = "REFUSED",
+        [REPORT_ENDED] = "ENDED",
+        [REPORT_READY] = "READY",
+        [REPORT_STOPPED] = "STOPPED",
+        [REPORT_INITIALIZER] = "INITIALIZER",
+        [REPORT_IDLE] = "IDLE",
+        [REPORT_LEAVING] = "LEAVING",
+        [REPORT_RUBBISH] = "RUBBISH",
+        [REPORT_STARTED] = "STARTED",
+        [REPORT_NOT_STARTED] = "NOT_STARTED",
+        [REPORT_LOST] = "LOST",
+        [REPORT_EXITED] = "EXITED",
+        [REPORT_ROOM] = "ROOM",
+        [REPORT_FAILED] = "FAILED",
+        [REPORT_GONE] = "GONE",
+    };
     sim_say("      %s of %u (call %u, #%d)", names[r->kind], r->worker, r->ref, (int)r->id);
 }
 
