@@ -221,6 +221,21 @@ describe("events", function()
       end
     end)
 
+    -- The task waited for a reader for ever, and the program for what the task's callback was to give.
+    it("may be more while somebody waits for a future made by hand, which the task's callback may settle", function()
+      for name, wait in pairs {
+        result = function(made) return made:result(20) end,
+        wait = function(made) return tine.wait({ made }, { timeout = 20 })[1] == made and made:result(0) end,
+        as_completed = function(made) return tine.as_completed({ made }, 20)():result(0) end,
+      } do
+        local pool = pool_of { workers = 1, event_buffer = 10 }
+        local future, made = pool:submit(emitter, 100), tine.future()
+        future:add_done_callback(function(f) made:set_result(f:result(0)) end)
+        assert.equal(100, wait(made), name)
+        assert.equal(100, count(future), name)
+      end
+    end)
+
     it("are as few as before when he waits no more", function()
       local pool = pool_of { workers = 1, event_buffer = 10 }
       local future = pool:submit(function()

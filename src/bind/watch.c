@@ -20,6 +20,7 @@ struct watch {
     uint64_t open;           /* futures that have not ended */
     uint64_t ended;          /* futures that have ended */
     uint64_t failed;         /* those of them that have failed */
+    bool by_hand;            /* one of them was made by hand */
     lua_Integer first, last; /* of the queue of ended futures, if `queue` */
     bool queue;
 };
@@ -123,6 +124,7 @@ static void attach_one(lua_State *L, struct watch *w, int watch) {
     } else {
         tine__extras_watch(L, f, -1, watch);
         w->open++;
+        w->by_hand |= !f->core;
     }
     lua_pop(L, 1);
 }
@@ -170,9 +172,10 @@ static void push_lists(lua_State *L, int list, lua_Integer n) {
     }
 }
 
+/* A future made by hand may be settled by what is called when any task has ended. */
 static bool is_watched(const struct aim *aim, const struct anchor *a) {
-    (void)aim;
-    return a->kind == ANCHOR_FUTURE && ((const struct future *)a)->watched;
+    const struct watch *w = aim->what;
+    return w->by_hand || (a->kind == ANCHOR_FUTURE && ((const struct future *)a)->watched);
 }
 
 static int read_wait_options(lua_State *L, int arg, uint64_t *deadline) {
