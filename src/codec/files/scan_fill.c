@@ -5,12 +5,13 @@
 */
 #include "codec/files/scan.h"
 
-/* What a register has: one of these, or what was in a field of a table: the hash of its name. */
+/* What a register has: one of these, or what was in a field of a table: the hash of its name. KNOWN is a number, or a string
+** that the code has, and that is among its values (tine__file_has_value). To VARIABLE is added which one of the main
+** function's it is. */
 #define ANYTHING 0
-#define KNOWN \
-    1 /* a number, or a string that the code has: among its values (tine__file_has_value) */
+#define KNOWN 1
 #define NEW_TABLE 2
-#define VARIABLE 3 /* and the number of the main function's that it is */
+#define VARIABLE 3
 #define NAMES (VARIABLE + REGISTERS)
 
 #define MAX_JUMPS 64
