@@ -121,8 +121,11 @@ describe("a scalar that the program has put into a module", function()
 
   it("does not come in place of what a module that is loaded in the worker has set", function()
     local m, name = modules:add(finally, source)
-    local _, role = modules:add(finally, ("if package.loaded.%s.name == 'none' then package.loaded.%s.name = 'worker' end return {}")
-      :format(name, name))
+    local _, role = modules:add(finally, ([[
+      local m = package.loaded.%s
+      if m.name == "none" then m.name = "worker" end
+      return {}
+    ]]):format(name))
     m.name = "main"
     local run = start { preload = { name, role } }
     assert.equal("worker", (select(2, run(m.get))))
@@ -198,11 +201,15 @@ describe("a scalar that the program has put into a module", function()
       function M.count() M["n\0x"] = (M["n\0x"] or 0) + 1 return M["n\0x"] end
       return M
     ]])
-    local calls = { { m.bump, "n" }, { m.helped, "n" }, { m.raw }, { m.captured, "n" }, { m.put, "n" }, { m.merged, "n" },
-      { looped.bump, "n" }, { alias.bump, "n" }, { lone.raw }, { zero.count } }
+    local calls = {
+      { m.bump, "n" }, { m.helped, "n" }, { m.raw }, { m.captured, "n" }, { m.put, "n" }, { m.merged, "n" },
+      { looped.bump, "n" }, { alias.bump, "n" }, { lone.raw }, { zero.count },
+    }
     for _, call in ipairs(calls) do call[1](call[2]) call[1](call[2]) end
     local run = start()
-    for i, call in ipairs(calls) do assert.same({ i, 1, i, 2 }, { i, run(call[1], call[2]), i, (run(call[1], call[2])) }) end
+    for i, call in ipairs(calls) do
+      assert.same({ i, 1, i, 2 }, { i, run(call[1], call[2]), i, (run(call[1], call[2])) })
+    end
   end)
 
   it("is there beside a registry that the module keeps to itself, and tables that its functions make", function()
@@ -233,7 +240,10 @@ describe("a scalar that the program has put into a module", function()
 
   it("is not what functions of a module count that the task loads otherwise", function()
     local stats, name = modules:add(finally, "local M = { hits = 0 } function M.get() return M.hits end return M")
-    local cache = modules:add(finally, ("local s = require %q return { hit = function() s.hits = s.hits + 1 end }"):format(name))
+    local cache = modules:add(finally, ([[
+      local stats = require %q
+      return { hit = function() stats.hits = stats.hits + 1 end }
+    ]]):format(name))
     for _ = 1, 5 do cache.hit() end
     local run = start()
     local function hit() cache.hit() return stats.get() end

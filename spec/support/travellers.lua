@@ -122,7 +122,7 @@ function pieces.setting(m, out)
   m.settings = true
   out[#out + 1] = ("M.limit = nil M.limit = %d M.mode = 'plain' M.options = { quiet = false }"):format(
     random(9))
-  out[#out + 1] = "function M.told(x) return x + M.limit .. M.mode .. tostring(M.options.quiet) .. tostring(M.asked) end"
+  out[#out + 1] = "function M.told(x) return x + M.limit .. M.mode .. (M.asked or '') .. tostring(M.options.quiet) end"
 end
 
 -- Functions that the module finds under a key: it fills that itself, or leaves it to others.

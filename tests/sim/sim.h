@@ -60,8 +60,7 @@ struct job {
     uint64_t pause_until;         /* the next attempt must not be earlier */
     bool asked;                   /* its owner is to say whether there is another attempt */
     uint64_t late;                /* its deadline, or TIMER_NEVER */
-    struct task
-        last; /* a copy of `task` when the job was over: nobody may touch `task` after that */
+    struct task last; /* a copy of `task` when the job was over: nobody may touch that then */
     struct unit units[MAX_COUNT];
     bool used, over;         /* over: withdrawn, or DONE and all events taken */
     bool cancelled, aborted; /* by the user */
