@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
+#include "codec/changes/modules.h"
 #include "codec/changes/objects.h"
 #include "codec/changes/scan.h"
 #include "codec/changes/settings.h"
@@ -16,7 +17,6 @@
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
-#include "codec/state.h"
 
 /* Key and value are on top: is it a field that may be a setting? */
 static bool is_candidate(lua_State *L) {
@@ -67,38 +67,16 @@ static bool others_set(struct encoder *e, int list, int prefix, const char *key,
     return set;
 }
 
-/* Push a list of the loaded modules whose code names the module of that name and file. */
-static void push_users(struct encoder *e, const struct file *f, const char *module) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    lua_Integer n = 0;
-    lua_rawgeti(L, e->self, ST_USES);
-    const void *key = (const char *)f + 1; /* under its address are those that it names */
-    if (lua_rawgetp(L, top + 1, key) == LUA_TTABLE) {
-        lua_replace(L, top + 1);
-        return;
-    }
-    lua_newtable(L);
-    lua_rawgeti(L, e->self, ST_LOADED);
-    for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 5)) {
-        const struct file *user = lua_type(L, top + 5) == LUA_TSTRING
-                                      ? tine__file_of(L, e->c, e->self, lua_tostring(L, top + 5))
-                                      : NULL;
-        if (!user || user == f || !user->lua || !tine__file_mentions(user, module))
-            continue;
-        lua_pushvalue(L, top + 5);
-        lua_rawseti(L, top + 3, ++n);
-    }
-    lua_settop(L, top + 3);
-    lua_pushvalue(L, top + 3);
-    lua_rawsetp(L, top + 1, key);
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
+static bool names_module(struct encoder *e, const char *name, const void *scan) {
+    const struct scan *s = scan;
+    const struct file *f = tine__file_of(e->L, e->c, e->self, name);
+    return f && f != s->file && f->lua && tine__file_mentions(f, s->name);
 }
 
-/* The same of those whose code names the module. */
+/* The same of the loaded modules whose code names the module. */
 static bool users_set(struct scan *s, int prefix, const char *key, uint64_t scalar) {
-    push_users(s->e, s->file, s->name);
+    const void *kept = (const char *)s->file + 1; /* under its address are those that it names */
+    tine__push_modules(s->e, kept, names_module, s);
     bool set = others_set(s->e, lua_gettop(s->e->L), prefix, key, scalar);
     lua_pop(s->e->L, 1);
     return set;
@@ -124,7 +102,7 @@ bool tine__scan_is_setting(struct scan *s, int t, int prefix, int key) {
     const char *name = lua_tostring(L, key);
     uint64_t scalar = tine__scalar_hash(L, -1);
     return !tine__file_sets(s->file, name, scalar) && tine__file_leaves(s->file, name) &&
-           (tine__file_has_constants(s->file, name) ||
+           (tine__file_has_setting(s->file, name) ||
             (tine__file_never_sets(s->file, name) && !may_fill_itself(s, t))) &&
            !(s->reach && others_set(s->e, s->reach, prefix, name, scalar)) &&
            !users_set(s, prefix, name, scalar);

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/changes/libraries.h"
+#include "codec/changes/modules.h"
 #include "codec/changes/settings.h"
 #include "codec/changes/uses.h"
 #include "codec/changes/watch.h"
@@ -14,30 +15,14 @@
 #include "codec/names/names.h"
 #include "codec/state.h"
 
+static bool is_mentioned(struct encoder *e, const char *name, const void *file) {
+    (void)e;
+    return tine__file_mentions(file, name) && !tine__standard_module(name);
+}
+
 /* Push a list of the loaded modules that the code of the file names. */
 static void push_mentioned(struct encoder *e, const struct file *f) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    lua_Integer n = 0;
-    lua_rawgeti(L, e->self, ST_USES);
-    if (lua_rawgetp(L, top + 1, f) == LUA_TTABLE) {
-        lua_replace(L, top + 1);
-        return;
-    }
-    lua_newtable(L);
-    lua_rawgeti(L, e->self, ST_LOADED);
-    for (lua_pushnil(L); lua_next(L, top + 4); lua_settop(L, top + 5)) {
-        const char *name = lua_type(L, top + 5) == LUA_TSTRING ? lua_tostring(L, top + 5) : NULL;
-        if (!name || !tine__file_mentions(f, name) || tine__standard_module(name))
-            continue;
-        lua_pushvalue(L, top + 5);
-        lua_rawseti(L, top + 3, ++n);
-    }
-    lua_settop(L, top + 3);
-    lua_pushvalue(L, top + 3);
-    lua_rawsetp(L, top + 1, f);
-    lua_replace(L, top + 1);
-    lua_settop(L, top + 1);
+    tine__push_modules(e, f, is_mentioned, f);
 }
 
 /* Add what the code of the module named at `module` uses to the set at `set`, and what that of modules uses which it

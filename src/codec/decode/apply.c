@@ -239,7 +239,6 @@ static void apply_setting(struct reader *r, int t) {
     if (lua_toboolean(L, -1)) {
         lua_rawget(L, t);
         lua_replace(L, t);
-        lua_settop(L, key);
     }
     if (r->c->prepares || !lua_istable(L, t))
         return lua_settop(L, t - 1);

@@ -158,8 +158,8 @@ bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar);
 /* Does it store nothing but constants there, if anything, so that only others can have put something else there? Not where the
 ** key is among its values, too, as in rawset(m, "key", n), or it may fill any table under any key. */
 bool tine__file_leaves(const struct file *f, const char *key);
-/* Does it store something there? */
-bool tine__file_has_constants(const struct file *f, const char *key);
+/* Does it store anything there under a key that stands in the code? */
+bool tine__file_has_setting(const struct file *f, const char *key);
 /* Does it store nothing at all there, as far as that can be seen? */
 bool tine__file_never_sets(const struct file *f, const char *key);
 /* Do functions in the file store under keys that they compute in a table in a field of that name? */

@@ -22,7 +22,7 @@ static unsigned char *find_looped(struct scan *s, const struct function *f, size
     unsigned char *looped = sys.calloc(children + 1, 1);
     s->failed |= !looped;
     for (size_t i = 0; looped && i < f->n; i++) {
-        size_t from = loop_start(&s->ops, instruction(f->code, i), i);
+        size_t from = loop_start(&s->ops, i, instruction(f->code, i));
         for (; from <= i; from++) {
             uint32_t x = instruction(f->code, from);
             if (op_of(x) == s->ops.closure && bx_of(x) < children)

@@ -83,14 +83,6 @@ static inline void scan_add_setting(struct scan *s, uint64_t key, uint64_t value
         scan_append(s, &s->settings, &setting, sizeof setting);
 }
 
-/* Where the jump back at `i` leads to; `i` + 1: it is none. */
-static inline size_t loop_start(const struct opcodes *ops, uint32_t x, size_t i) {
-    long by = op_of(x) == ops->jump                                   ? jump_of(x)
-              : op_of(x) == ops->forloop || op_of(x) == ops->tforloop ? -(long)bx_of(x)
-                                                                      : 0;
-    return by < 0 && (size_t)-by <= i + 1 ? i + 1 - (size_t)-by : i + 1;
-}
-
 /* ---- scan_code.c ---- */
 
 /* Note what the code of a function does: of the main one, and of one inside of it. */

@@ -42,12 +42,10 @@ static bool is_known(const struct opcodes *ops, unsigned op) {
            (op > (unsigned)ops->self && op <= (unsigned)ops->self + ARITHMETIC);
 }
 
-/* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
-static bool only_reads(const struct opcodes *ops, unsigned op) {
-    return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->jump ||
-           op == ops->setlist || op == ops->ret || op == ops->extraarg ||
-           (op > (unsigned)ops->self + ARITHMETIC &&
-            op <= (unsigned)ops->self + ARITHMETIC + METAMETHODS);
+/* Nor do those that follow the arithmetic ones put anything into their first register. */
+static bool puts_nothing(const struct opcodes *ops, unsigned op) {
+    return only_reads(ops, op) || (op > (unsigned)ops->self + ARITHMETIC &&
+                                   op <= (unsigned)ops->self + ARITHMETIC + METAMETHODS);
 }
 
 /* How many registers it may put something into, from its first one on. */
@@ -75,7 +73,7 @@ static uint64_t result_of(const struct following *w, uint32_t x) {
 
 /* Instruction `i` puts anything into its registers. */
 static void forget(struct following *w, size_t i, uint32_t x) {
-    unsigned left = only_reads(w->ops, op_of(x)) ? 0 : width(w->ops, x);
+    unsigned left = puts_nothing(w->ops, op_of(x)) ? 0 : width(w->ops, x);
     for (unsigned r = a_of(x); left > 0 && r < REGISTERS; left--, r++) {
         w->has[r] = ANYTHING;
         w->since[r] = i;
@@ -85,7 +83,7 @@ static void forget(struct following *w, size_t i, uint32_t x) {
 /* Instruction `i` is done. */
 static void step(struct following *w, size_t i, uint32_t x) {
     unsigned a = a_of(x), op = op_of(x);
-    if (only_reads(w->ops, op))
+    if (puts_nothing(w->ops, op))
         return;
     uint64_t result = result_of(w, x);
     forget(w, i, x);
@@ -95,17 +93,8 @@ static void step(struct following *w, size_t i, uint32_t x) {
         w->has[a] = result;
 }
 
-/* Where instruction `i` may go on, if that is farther on than the next one; else 0. */
-static size_t target_of(const struct opcodes *ops, size_t i, uint32_t x) {
-    if (op_of(x) == ops->jump)
-        return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
-    if (op_of(x) == ops->forprep || op_of(x) == ops->tforprep)
-        return i + 1 + bx_of(x);
-    return 0;
-}
-
 static void note_jump(struct following *w, size_t i, uint32_t x) {
-    size_t to = target_of(w->ops, i, x);
+    size_t to = jump_target(w->ops, i, x);
     if (to && w->njumps < MAX_JUMPS)
         w->jumps[w->njumps++] = (struct jump){i, to};
     else
@@ -135,7 +124,7 @@ static void enter_loop(struct following *w, size_t i) {
 
 static void find_loops(struct following *w) {
     for (size_t i = 0; i < w->f->n; i++) {
-        size_t to = loop_start(w->ops, instruction(w->f->code, i), i);
+        size_t to = loop_start(w->ops, i, instruction(w->f->code, i));
         if (to <= i && w->nloops < MAX_JUMPS)
             w->loops[w->nloops++] = (struct jump){i, to};
         else

@@ -54,13 +54,22 @@ static const struct file_setting *find(const struct file *f, uint64_t key) {
     return f->settings + (found ? low : f->nsettings);
 }
 
-bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar) {
+/* Is there a setting of that key with one of these values? */
+static bool has_value(const struct file *f, const char *key, uint64_t a, uint64_t b) {
     const struct file_setting *end = f->settings + f->nsettings;
     uint64_t hash = tine__hash(key, strlen(key));
     for (const struct file_setting *s = find(f, hash); s < end && s->key == hash; s++)
-        if (s->value == scalar || s->value == SETTING_OTHER)
+        if (s->value == a || s->value == b)
             return true;
     return false;
+}
+
+bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar) {
+    return has_value(f, key, scalar, SETTING_OTHER);
+}
+
+bool tine__file_fills_field(const struct file *f, const char *key) {
+    return has_value(f, key, SETTING_FILLED, SETTING_FILLED);
 }
 
 bool tine__file_leaves(const struct file *f, const char *key) {
@@ -68,19 +77,10 @@ bool tine__file_leaves(const struct file *f, const char *key) {
            !tine__file_sets(f, key, SETTING_OTHER);
 }
 
-bool tine__file_fills_field(const struct file *f, const char *key) {
-    const struct file_setting *end = f->settings + f->nsettings;
-    uint64_t hash = tine__hash(key, strlen(key));
-    for (const struct file_setting *s = find(f, hash); s < end && s->key == hash; s++)
-        if (s->value == SETTING_FILLED)
-            return true;
-    return false;
-}
-
-bool tine__file_has_constants(const struct file *f, const char *key) {
+bool tine__file_has_setting(const struct file *f, const char *key) {
     return find(f, tine__hash(key, strlen(key))) < f->settings + f->nsettings;
 }
 
 bool tine__file_never_sets(const struct file *f, const char *key) {
-    return !tine__file_has_constants(f, key) && (!f->computes || tine__file_mentions(f, key));
+    return !tine__file_has_setting(f, key) && (!f->computes || tine__file_mentions(f, key));
 }

@@ -97,12 +97,6 @@ static void call(struct run *r, unsigned a) {
             r->out->kinds[reg] |= 1u << START_UNKNOWN;
 }
 
-/* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
-static bool only_reads(const struct opcodes *ops, unsigned op) {
-    return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->ret ||
-           op == ops->jump || op == ops->setlist || op == ops->extraarg;
-}
-
 /* The last register into which the instruction may put something. */
 static unsigned last_of(const struct opcodes *ops, uint32_t x) {
     unsigned op = op_of(x), a = a_of(x), c = c_of(x);
@@ -164,18 +158,6 @@ static void step(struct run *r, size_t i, uint32_t x) {
     }
 }
 
-/* Where the instruction may go on, if that is farther on than the next one. */
-static size_t jump_from(const struct opcodes *ops, size_t i, uint32_t x) {
-    unsigned op = op_of(x);
-    if (op == ops->lfalseskip)
-        return i + 2;
-    if (op == ops->jump)
-        return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
-    if (op == ops->forprep || op == ops->tforprep)
-        return i + 1 + bx_of(x);
-    return 0;
-}
-
 bool tine__starts_of(const struct opcodes *ops, const struct main_code *code, struct starts *out) {
     struct run r = {.ops = ops, .code = code, .out = out};
     memset(out->kinds, 0, sizeof out->kinds);
@@ -183,7 +165,7 @@ bool tine__starts_of(const struct opcodes *ops, const struct main_code *code, st
     memset(out->count, 0, sizeof out->count);
     for (size_t i = 0; i < code->n; i++) {
         uint32_t x = instruction(code->code, i);
-        size_t to = jump_from(ops, i, x);
+        size_t to = jump_target(ops, i, x);
         step(&r, i, x);
         r.certain = to > r.certain ? to : r.certain;
     }

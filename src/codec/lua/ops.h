@@ -50,4 +50,29 @@ static inline long jump_of(uint32_t i) {
     return (long)(i >> 7) - ((1L << 24) - 1);
 }
 
+/* Where instruction `i`, which is `x`, may go on, if that is farther on than the next one; else 0. */
+static inline size_t jump_target(const struct opcodes *ops, size_t i, uint32_t x) {
+    unsigned op = op_of(x);
+    if (op == ops->lfalseskip)
+        return i + 2;
+    if (op == ops->jump)
+        return jump_of(x) > 0 ? i + 1 + (size_t)jump_of(x) : 0;
+    if (op == ops->forprep || op == ops->tforprep)
+        return i + 1 + bx_of(x);
+    return 0;
+}
+/* Where the jump back at instruction `i`, which is `x`, leads to; `i` + 1: it is none. */
+static inline size_t loop_start(const struct opcodes *ops, size_t i, uint32_t x) {
+    long by = op_of(x) == ops->jump                                   ? jump_of(x)
+              : op_of(x) == ops->forloop || op_of(x) == ops->tforloop ? -(long)bx_of(x)
+                                                                      : 0;
+    return by < 0 && (size_t)-by <= i + 1 ? i + 1 - (size_t)-by : i + 1;
+}
+
+/* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
+static inline bool only_reads(const struct opcodes *ops, unsigned op) {
+    return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->ret ||
+           op == ops->jump || op == ops->setlist || op == ops->extraarg;
+}
+
 #endif

@@ -1,0 +1,15 @@
+/* Lists of loaded modules. */
+#ifndef TINE_CODEC_CHANGES_MODULES_H
+#define TINE_CODEC_CHANGES_MODULES_H
+
+#include <stdbool.h>
+
+struct encoder;
+
+/* Push the list, which is kept under `key` until a module is loaded, of the names of the loaded modules for which `belongs`
+** holds. */
+void tine__push_modules(struct encoder *e, const void *key,
+                        bool (*belongs)(struct encoder *e, const char *name, const void *arg),
+                        const void *arg);
+
+#endif
