@@ -122,14 +122,8 @@ static void scan_other(struct scan *s, int prefix) {
               : (lua_istable(L, -1) && !tine__is_states(s->e) && tine__scan_is_added(s, 0)) ||
                     is_about_given(s, key)))
         return;
-    lua_createtable(L, 2, 0);
-    if (prefix)
-        lua_pushvalue(L, prefix);
-    else
-        lua_pushboolean(L, false);
-    lua_rawseti(L, -2, 1);
     lua_pushvalue(L, key);
-    lua_rawseti(L, -2, 2);
+    tine__scan_push_path(s, prefix);
     lua_insert(L, -2);
     tine__scan_add_at(s);
     lua_pushnil(L); /* in place of the value */

@@ -48,17 +48,10 @@ static lua_Integer count_others(lua_State *L, int t, lua_Integer n, int added) {
 
 /* Number `i` of what was found is from now on that `index` of the list at `t`, which has `len` items without it and what follows
 ** of the program's. */
-static void place(const struct scan *s, int i, int prefix, int t, lua_Integer index,
-                  lua_Integer len) {
+static void place(struct scan *s, int i, int prefix, int t, lua_Integer index, lua_Integer len) {
     lua_State *L = s->e->L;
-    lua_createtable(L, 3, 0);
-    if (prefix)
-        lua_pushvalue(L, prefix);
-    else
-        lua_pushboolean(L, false);
-    lua_rawseti(L, -2, 1);
     lua_pushinteger(L, index);
-    lua_rawseti(L, -2, 2);
+    tine__scan_push_path(s, prefix);
     lua_pushinteger(L, len);
     lua_rawseti(L, -2, 3);
     lua_rawseti(L, s->list, 2 * (lua_Integer)i + 1);

@@ -10,17 +10,23 @@ void tine__scan_add_at(struct scan *s) {
     lua_rawseti(L, s->list, at + 1);
 }
 
+void tine__scan_push_path(struct scan *s, int prefix) {
+    lua_State *L = s->e->L;
+    lua_createtable(L, 3, 0);
+    if (prefix)
+        lua_pushvalue(L, prefix);
+    else
+        lua_pushboolean(L, false);
+    lua_rawseti(L, -2, 1);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 2);
+}
+
 void tine__scan_add(struct scan *s, int prefix, int key) {
     lua_State *L = s->e->L;
-    if (prefix) {
-        lua_createtable(L, 2, 0);
-        lua_pushvalue(L, prefix);
-        lua_rawseti(L, -2, 1);
-        lua_pushvalue(L, key);
-        lua_rawseti(L, -2, 2);
-    } else {
-        lua_pushvalue(L, key);
-    }
+    lua_pushvalue(L, key);
+    if (prefix)
+        tine__scan_push_path(s, prefix);
     lua_pushvalue(L, -2);
     tine__scan_add_at(s);
 }

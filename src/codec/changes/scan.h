@@ -33,6 +33,9 @@ struct scan {
 
 /* Append the path and the value, which are on top, and taken. */
 void tine__scan_add_at(struct scan *s);
+/* Push the path to the key on top, which is taken, as a list: the step at `prefix` (0: false), and the key. There is room for one
+** more. */
+void tine__scan_push_path(struct scan *s, int prefix);
 /* Append the path (the step at `prefix`, if any, and the key) and the value, which is on top. */
 void tine__scan_add(struct scan *s, int prefix, int key);
 /* Push the lists of a new look. */

@@ -110,14 +110,8 @@ bool tine__scan_is_setting(struct scan *s, int t, int prefix, int key) {
 
 void tine__scan_add_setting(struct scan *s, int prefix, int key) {
     lua_State *L = s->e->L;
-    lua_createtable(L, 3, 0);
-    if (prefix)
-        lua_pushvalue(L, prefix);
-    else
-        lua_pushboolean(L, false);
-    lua_rawseti(L, -2, 1);
     lua_pushvalue(L, key);
-    lua_rawseti(L, -2, 2);
+    tine__scan_push_path(s, prefix);
     lua_pushstring(L, s->name);
     lua_rawseti(L, -2, 3);
     lua_pushvalue(L, -2);
