@@ -1,6 +1,7 @@
-/* Cache: which of a number of things to forget, so that they stay within a bound of bytes.
+/* Cache: decides which entries to forget, so that a cache stays within a limit of bytes.
 **
-** Second chance: what was used since it was last looked at is spared once. A use costs one store.
+** It uses the second-chance (clock) algorithm: an entry that was used since it was last considered
+** is spared once. A use costs one store.
 */
 #ifndef TINE_CODEC_CACHE_H
 #define TINE_CODEC_CACHE_H
@@ -11,7 +12,7 @@
 #include "base/list.h"
 
 struct cached {
-    struct list node; /* in the cache's order; the oldest first */
+    struct list node; /* in cache->order; the oldest entry comes first */
     size_t bytes;
     bool used;
 };
@@ -22,7 +23,8 @@ struct cache {
     uint32_t count;
 };
 
-/* What is beside the bytes of a function's code: what Lua and we make of it. */
+/* Added to the bytes of a function's code: an estimate of what Lua and the codec allocate for
+** it. */
 #define CACHE_OVERHEAD 700u
 
 static inline void cache_enter(struct cache *c, struct cached *e, size_t bytes) {
@@ -39,7 +41,7 @@ static inline void cache_leave(struct cache *c, struct cached *e) {
     c->count--;
 }
 
-/* The one to forget before `more` bytes are entered; NULL: there is room. */
+/* The entry to forget before one of `more` bytes is entered; NULL: there is room. */
 static inline struct cached *cache_victim(struct cache *c, size_t more, size_t limit) {
     while (c->count > 0 && c->bytes + more + CACHE_OVERHEAD > limit) {
         struct cached *e = LIST_ITEM(c->order.next, struct cached, node);

@@ -1,4 +1,4 @@
-/* The codec itself: its state table, and what a failed task is told about globals. */
+/* The codec itself: its state table, and the note that is appended to the error of a task. */
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static int codec_gc(lua_State *L) {
     return 0;
 }
 
-/* A new table with weak keys or values, or neither, in a slot of the table on top. */
+/* Put a new table into slot `slot` of the table on top; `mode`: its __mode, or NULL. */
 static void new_slot(lua_State *L, int slot, const char *mode) {
     lua_newtable(L);
     if (mode) {
@@ -84,9 +84,9 @@ static void push_state(lua_State *L) {
     lua_rawseti(L, -2, ST_LOADED);
 }
 
-/* ---- what is here from the start ---- */
+/* ---- Lua's own values ---- */
 
-/* Push what the loaded module has there. */
+/* Push field `field` of the loaded module `module`, or nil. */
 static void push_field(lua_State *L, const char *module, const char *field) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushstring(L, module);
@@ -100,7 +100,8 @@ static void push_field(lua_State *L, const char *module, const char *field) {
     lua_pop(L, 1);
 }
 
-/* The one thing of Lua's own that cannot be made again: functions with upvalues, files. Into the slot on top. */
+/* Put those of Lua's own values into the table on top that cannot be made again from their names:
+** functions with upvalues, and files. */
 static void keep_libraries(lua_State *L) {
     static const char *const files[] = {"stdin", "stdout", "stderr"};
     int slot = lua_gettop(L);
@@ -121,11 +122,12 @@ static void keep_libraries(lua_State *L) {
     }
 }
 
-/* ---- modules that come later ---- */
+/* ---- modules that are loaded later ---- */
 
-static const char loads_key; /* registry: userdata, how many names package.loaded got since */
+/* registry key of a userdata: how many names were added to package.loaded since */
+static const char loads_key;
 
-/* (loaded, name, module): `require` and its like have found a new module */
+/* __newindex of package.loaded (loaded, name, module): a module was loaded. */
 static int on_load(lua_State *L) {
     uint64_t *loads = lua_touserdata(L, lua_upvalueindex(1));
     ++*loads;
@@ -135,8 +137,8 @@ static int on_load(lua_State *L) {
     return 0;
 }
 
-/* So that nobody need look at package.loaded for each message, it says itself when a name is new in it; unless it has a
-** metatable of the program's already. */
+/* Give package.loaded a metatable that counts new names, so that it need not be searched for each
+** message; not if the program has given it a metatable already. Returns the counter. */
 static const uint64_t *watch_loads(lua_State *L) {
     int top = lua_gettop(L);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loads_key) == LUA_TNIL) {
@@ -167,7 +169,8 @@ static char *copy_field(lua_State *L, const char *field) {
     return copy;
 }
 
-/* Where workers will look for modules is decided when their pool is made. */
+/* Where workers look for modules is fixed when their pool is made: keep this state's package.path,
+** package.cpath and working directory. */
 static void keep_paths(lua_State *L, struct codec *c) {
     c->path = copy_field(L, "path");
     c->cpath = copy_field(L, "cpath");
@@ -221,7 +224,7 @@ void tine__forget_held(lua_State *L, struct codec *c, int self) {
     c->held = false;
 }
 
-/* ---- a call in the midst of another ---- */
+/* ---- a call during another call ---- */
 
 void tine__codec_put_aside(lua_State *L, struct codec *c, struct codec_aside *aside) {
     static const int slots[] = {ST_UNDO, ST_HELD};
@@ -254,7 +257,8 @@ void tine__codec_take_back(lua_State *L, struct codec *c, const struct codec_asi
     c->held = aside->held;
 }
 
-/* Push the name in "... (global 'name')" of Lua's messages; false, and nothing, if there is none. */
+/* Push the name in "... (global 'name')" of Lua's error messages. False, and nothing is pushed:
+** there is none. */
 static bool push_nil_global(lua_State *L, const char *message) {
     const char *at = message ? strstr(message, "global '") : NULL;
     const char *end = at ? strchr(at + 8, '\'') : NULL;
@@ -278,7 +282,8 @@ static const char *explanation(lua_Integer why) {
 #define ADDED \
     "%s\nnote: '%s' is not in the module here: what the submitting program has put there cannot travel"
 
-/* Append to the text at `text` what of Lua's own the task has seen that the program has replaced. */
+/* Append to the text at stack index `text` a note for each value in the table `held` that the
+** program has put into a module or a library, and that did not travel. */
 static void explain_replaced(lua_State *L, int held, int text) {
     for (lua_pushnil(L); lua_next(L, held); lua_pop(L, 1)) {
         lua_Integer why = lua_tointeger(L, -1);

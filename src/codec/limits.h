@@ -1,15 +1,17 @@
-/* How much of what modules hold is looked at. */
+/* Limits for searching the tables of modules. */
 #ifndef TINE_CODEC_LIMITS_H
 #define TINE_CODEC_LIMITS_H
 
-/* So many fields of a table are looked at. Where there are more, in a module's table and those in it, the long look
-** (changes.c) is taken whenever the clock has moved on; else as soon as anything has changed. */
+/* How many fields of a table are looked at. If a table of a module, or one in it, has more, a watch
+** of it (changes/watch.h) holds only until the clock moves on; otherwise until something has
+** changed. */
 #define MODULE_FIELDS 8192
-/* A private table that functions of a module fill, and in so many fields of which, with those of the tables in it, nothing is
-** that the program has given, is a cache. */
+/* How many fields of a private table that functions of a module fill, with those of the tables in
+** it, are searched for values that the program has given. If there are none among these, the table
+** is taken for a cache. */
 #define KEPT_FIELDS 256
-/* So much data under keys of the program's may there be in a table that functions fill, with all that is in it: else it is a
-** cache, too. */
+/* How much data of the program, with all that is in it, a table may hold that functions of a module
+** fill. If there is more, the table is taken for a cache. */
 #define KEPT_DATA 64
 
 #endif

@@ -1,7 +1,7 @@
 /* msgpack-c's packer, instantiated so that it writes straight into a struct buf.
 **
-** Nothing here checks for room: whoever packs reserves first (PACK_MAX bytes cover any header or
-** number), which makes one test do for several writes.
+** Nothing here checks for room. The caller reserves it first (PACK_MAX bytes suffice for any header
+** or number), so that one check does for several writes.
 */
 #ifndef TINE_CODEC_PACK_H
 #define TINE_CODEC_PACK_H
@@ -24,7 +24,7 @@ static inline void pack_bytes(struct buf *b, const void *p, size_t n) {
     b->len += n;
 }
 
-/* The bytes of a string, which may be many. */
+/* The bytes of a string, of any length. */
 static inline void pack_text(struct buf *b, const char *text, size_t n) {
     assert(n <= b->cap - b->len);
     if (b->shared)
@@ -34,7 +34,7 @@ static inline void pack_text(struct buf *b, const char *text, size_t n) {
     b->len += n;
 }
 
-/* An id of the store, which is a large number nearly always: no look for the shortest form. */
+/* An id of the store: always written as uint 64, as ids are nearly always large. */
 static inline void pack_id(struct buf *b, uint64_t id) {
     unsigned char bytes[9] = {0xcf};
     put_be32(bytes + 1, (uint32_t)(id >> 32));

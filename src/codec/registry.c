@@ -1,7 +1,7 @@
-/* tine.register: classes that say themselves how their values travel.
+/* tine.register: classes with encode and decode functions of their own.
 **
-** One table in the Lua registry, for all codecs of a state, has the records both by name (strings)
-** and by metatable (tables). A record is a list: name, metatable, encode, decode.
+** One table in the Lua registry, for all codecs of a state, has the records of classes both by name
+** (strings) and by metatable (tables). A record is a list: name, metatable, encode, decode.
 */
 #include <lauxlib.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 
 static const char registry_key;
 
-/* Some Lua state of this process has registered a class: as long as none has, nobody need look. */
+/* Has any Lua state of this process registered a class? If not, lookups are skipped. */
 static atomic_bool any;
 
 bool tine__classes_push(lua_State *L) {
@@ -37,13 +37,13 @@ static void check_arguments(lua_State *L) {
     luaL_checktype(L, 1, LUA_TSTRING);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 4);
-    if (lua_isnil(L, 3) && lua_isnil(L, 4)) /* travels by content, the metatable by this name */
+    if (lua_isnil(L, 3) && lua_isnil(L, 4)) /* travels by value, its metatable by this name */
         return;
     luaL_checktype(L, 3, LUA_TFUNCTION);
     luaL_checktype(L, 4, LUA_TFUNCTION);
 }
 
-/* One name, one metatable, and the other way round. */
+/* A name has one metatable, and a metatable one name. */
 static void check_clash(lua_State *L, int classes) {
     lua_pushvalue(L, 1);
     if (lua_rawget(L, classes) == LUA_TTABLE) {

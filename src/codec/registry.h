@@ -1,4 +1,4 @@
-/* Registered classes. */
+/* Classes registered with tine.register. */
 #ifndef TINE_CODEC_REGISTRY_H
 #define TINE_CODEC_REGISTRY_H
 
@@ -7,9 +7,11 @@
 
 enum { CLASS_NAME = 1, CLASS_METATABLE, CLASS_ENCODE, CLASS_DECODE };
 
-/* Push the table of classes (by name and by metatable), or nothing and false when there is none. */
+/* Push the table of classes, which has the records by name and by metatable. False, and nothing is
+** pushed: no class is registered. */
 bool tine__classes_push(lua_State *L);
-/* Push the text of the error value on top, that such a class's function has raised. */
+/* Push the text of the error value on top, which a class's function (or anything else) has raised,
+** and return it. */
 const char *tine__push_text(lua_State *L);
 
 #endif

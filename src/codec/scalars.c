@@ -1,4 +1,5 @@
-/* The quick way for what most tasks take and return: a few numbers, strings, booleans or nil. */
+/* A fast path for what most tasks take and return: a few scalars (nil, booleans, numbers,
+** strings). */
 #include <endian.h>
 #include <lua.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "codec/segment.h"
 #include "codec/wire.h"
 
-/* What is no integer. */
+/* Append a scalar that is no integer. */
 static bool encode_other(lua_State *L, int idx, struct buf *out) {
     const char *text = NULL;
     size_t len = 0;
@@ -41,7 +42,7 @@ static bool encode_other(lua_State *L, int idx, struct buf *out) {
     }
 }
 
-/* Integers first: they need no more than two calls of Lua. */
+/* Integers are tried first: they need only two calls of the Lua API. */
 HOT bool tine__encode_scalar(lua_State *L, int idx, struct buf *out) {
     if (!lua_isinteger(L, idx))
         return encode_other(L, idx, out);
@@ -66,7 +67,7 @@ static bool encode_several(lua_State *L, int first, int n, struct buf *out) {
     return true;
 }
 
-/* The segment of one integer. */
+/* Append the segment of one integer. */
 static inline bool encode_one(lua_Integer i, struct buf *out) {
     size_t start = out->len;
     if (buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
@@ -102,7 +103,8 @@ static inline double get_double(const unsigned char *p) {
     return d;
 }
 
-/* Push the string of `len` bytes at `p`; what follows it, NULL if there are not so many. */
+/* Push the string of `len` bytes at `p`. Returns what follows it; NULL: there are not so many
+** bytes. */
 static const unsigned char *push_string(lua_State *L, const unsigned char *p,
                                         const unsigned char *end, size_t len) {
     if (len > (size_t)(end - p))
@@ -111,7 +113,8 @@ static const unsigned char *push_string(lua_State *L, const unsigned char *p,
     return p + len;
 }
 
-/* Push a string behind its first byte; what follows it, or NULL: it is none. */
+/* Push a string; `type` is its first byte, and `p` follows that. Returns what follows it; NULL: it
+** is no string. */
 static const unsigned char *push_text(lua_State *L, unsigned char type, const unsigned char *p,
                                       const unsigned char *end) {
     if (type >= 0xa0 && type < 0xc0)
@@ -128,10 +131,11 @@ static const unsigned char *push_text(lua_State *L, unsigned char type, const un
     }
 }
 
-/* An integer behind its first byte, in the forms that an encoder writes; what follows it, NULL: it is none. */
+/* Read an integer of more than one byte; `type` is its first byte, and `p` follows that. Returns
+** what follows it; NULL: it is no such integer. */
 static inline const unsigned char *read_integer(unsigned char type, const unsigned char *p,
                                                 const unsigned char *end, lua_Integer *out) {
-    static const unsigned char widths[] = {1, 2, 4, 8, 1, 2, 4, 8}; /* cc to d3 */
+    static const unsigned char widths[] = {1, 2, 4, 8, 1, 2, 4, 8}; /* of types cc to d3 */
     if (type < 0xcc || type > 0xd3 || end - p < widths[type - 0xcc])
         return NULL;
     switch (type) {
@@ -145,7 +149,7 @@ static inline const unsigned char *read_integer(unsigned char type, const unsign
         *out = get_be32(p);
         break;
     case 0xcf:
-        if (*p >= 0x80) /* Lua has no such integers */
+        if (*p >= 0x80) /* above Lua's integers */
             return NULL;
         /* FALLTHROUGH */
     case 0xd3:
@@ -228,7 +232,7 @@ HOT int tine__decode_scalars(lua_State *L, const char *segment, size_t len, bool
     if (!segment_is_plain(segment, len) || p == end || (*p & 0xf0) != 0x90)
         return -1;
     int n = *p++ & 15;
-    if (p < end && (*p & 0xe0) == 0x80) /* an array or a map */
+    if (p < end && (*p & 0xe0) == 0x80) /* the first item is an array or a map */
         return -1;
     return n == 1 && p < end ? decode_one(L, p, end, strings)
                              : decode_several(L, n, p, end, strings);

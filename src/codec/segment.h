@@ -1,4 +1,4 @@
-/* Segments by their outside: what those who carry messages must know of them. No Lua in here. */
+/* Segments (codec.h) from outside: what code that transports messages must know. No Lua in here. */
 #ifndef TINE_CODEC_SEGMENT_H
 #define TINE_CODEC_SEGMENT_H
 
@@ -7,12 +7,14 @@
 #include <string.h>
 
 #define SEGMENT_HEAD 8
-#define SEGMENT_GLOBALS UINT32_C(0x80000000) /* in the number of marks: call environments occur */
+#define SEGMENT_GLOBALS UINT32_C(0x80000000) /* in the number of marks: environments occur */
 
-/* Tables that are more than an array or a map, and NULL: plain data, too. */
+/* Extension and operation that occur in plain data, too: NULL, and tables that are more than an
+** array or a map. */
 #define SEGMENT_EXT_NULL 4
 #define SEGMENT_OP_TABLE 1
-/* Functions that can be named without Lua: the body is [ext SEGMENT_EXT_OP with the operation, text]. */
+/* Functions that can be named without Lua: the body is [ext SEGMENT_EXT_OP with the operation,
+** text]. */
 #define SEGMENT_EXT_OP 5
 #define SEGMENT_OP_TEXT 5   /* "a.b.c" */
 #define SEGMENT_OP_SOURCE 8 /* Lua source of a chunk */
@@ -32,8 +34,8 @@ static inline int segment_is_plain(const char *p, size_t len) {
     return head[0] == len - SEGMENT_HEAD && head[1] == 0;
 }
 
-/* Length of the segment (codec/codec.h) that starts at `p`, checked against the `len` bytes there are; 0
-** when it is not whole. */
+/* Length of the segment that starts at `p`, of which `len` bytes are there; 0: it is not
+** complete. */
 static inline size_t segment_length(const char *p, size_t len) {
     uint32_t body, marks;
     if (len < SEGMENT_HEAD)
@@ -45,19 +47,20 @@ static inline size_t segment_length(const char *p, size_t len) {
     return whole <= len ? (size_t)whole : 0;
 }
 
-/* Length of the body of a whole segment; it starts after the head. */
+/* Length of the body of a complete segment; it starts behind the head. */
 static inline size_t segment_body(const char *p, size_t len) {
     uint32_t body;
     memcpy(&body, p, 4);
     return body <= len - SEGMENT_HEAD ? body : 0;
 }
 
-/* The error value of an error segment, if it is text that lies there as such; NULL: it is something else. */
+/* The error value of an error segment, if it is a string in plain msgpack: its bytes, and *length.
+** NULL: it is something else. */
 static inline const char *segment_error_text(const char *p, size_t len, size_t *length) {
     const unsigned char *s =
-        (const unsigned char *)p + SEGMENT_HEAD + 1; /* behind the head of a short array */
+        (const unsigned char *)p + SEGMENT_HEAD + 1; /* behind the array's head */
     size_t left = len > SEGMENT_HEAD + 2 ? len - SEGMENT_HEAD - 1 : 0, head = 1;
-    if (!left || (s[-1] & 0xf0) != 0x90) /* the traceback follows: two bytes are there */
+    if (!left || (s[-1] & 0xf0) != 0x90) /* not an array of < 16 items */
         return NULL;
     if ((s[0] & 0xe0) == 0xa0)
         *length = s[0] & 0x1f;

@@ -1,7 +1,8 @@
-/* Values that are sent once (pool:share): a message names one by its id.
+/* Shared values (pool:share): sent once, and named by an id in messages.
 **
-** Who reads a call decodes such a value where it meets it first, and keeps what came of it, so all calls have the
-** same object, until the store says that some value is gone: those of which it has none any more are dropped.
+** The receiver decodes such a value where a message names it first, and keeps the result, so that
+** all calls get the same object. When the store tells that some value is gone, the results of those
+** that it no longer has are dropped.
 */
 #include <lauxlib.h>
 #include "base/buf.h"
@@ -78,7 +79,7 @@ void tine__shared_keep(struct reader *r, lua_Integer id) {
     if (c->shared == 0)
         c->gone = store->gone(store->ctx);
     lua_rawgeti(L, r->self, ST_SHARED);
-    lua_createtable(L, 1, 0); /* a value may be nil */
+    lua_createtable(L, 1, 0); /* in a list, since the value may be nil */
     lua_pushvalue(L, -3);
     lua_rawseti(L, -2, 1);
     lua_rawseti(L, -2, id);

@@ -1,4 +1,4 @@
-/* Values that are sent once. */
+/* Shared values (pool:share): sent once, and named by an id in messages. */
 #ifndef TINE_CODEC_SHARED_H
 #define TINE_CODEC_SHARED_H
 
@@ -11,17 +11,19 @@ struct encoder;
 struct reader;
 struct step;
 
-/* If the userdata at `idx` is a shared value, append what names it: 1; 0: it is none; negative: error. */
+/* If the userdata at `idx` is a shared value, append the operation that names it. 1; 0: it is none;
+** negative: an error. */
 int tine__shared_encode(struct encoder *e, int idx, const struct step *step);
-/* Forget those that are gone. */
+/* Forget the decoded values that are gone from the store. */
 void tine__shared_forget(lua_State *L, struct codec *c);
 static inline bool shared_are_gone(const struct codec *c) {
     return c->shared && c->options.store.gone(c->options.store.ctx) != c->gone;
 }
 
-/* Push what came of the shared value of that id; false, and nothing: it has not come yet, and *out is its segment. */
+/* Push the decoded value with this id. False, and nothing is pushed: it has not been decoded yet,
+** and *out is its segment. Raises if there is no such value. */
 bool tine__shared_push(struct reader *r, lua_Integer id, struct codec_code *out);
-/* The value on top is what came of it: the same object for all calls from now on. */
+/* Keep the value on top, which was decoded for this id: later calls get the same object. */
 void tine__shared_keep(struct reader *r, lua_Integer id);
 
 #endif

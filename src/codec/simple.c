@@ -1,20 +1,20 @@
-/* Simple functions: those whose upvalues are scalars, the globals table, or go by name.
+/* Simple functions: their upvalues are scalars, the globals table, or objects that travel by name.
 **
 ** Most tasks are such functions, and most functions are sent many times. Their segment is
 **
 **     [FUNCTION, code, scalar or globals table or name ...]
 **
-** so what encodes and decodes anything is not needed for them.
+** so the general encoder and decoder are not needed for them.
 **
-** The sender recognizes them by address. It keeps those alive that it sent twice of late, a few of them, so
-** that an address is never another function's. Their upvalues are looked at each time.
+** The sender recognizes a few functions by address. It keeps those alive that it has sent twice
+** lately, so that no other function can get the address. It checks their upvalues each time.
 **
-** The receiver makes a new closure for each call, as always, but for functions without state: one that
-** has no upvalue is called again and again, and nobody can tell. So is one with nothing but _ENV, which
-** a call may assign: it must be the globals table still when the next one comes, else that closure is
-** left to whoever has it, and this code gets new ones from then on. Functions inside of a function
-** share its _ENV and may outlive the call, so a later assignment would reach them: a function that has
-** any is not called again.
+** The receiver makes a new closure for each call, as always, except for functions without state. A
+** function without upvalues can be called again and again: nobody can tell. So can one whose only
+** upvalue is _ENV, as long as that is the globals table: a call may assign another one to it. Then
+** whoever has that closure keeps it, and each later call of this code gets a new one. Functions
+** inside of a function share its _ENV and may outlive the call, so a later assignment would affect
+** them; therefore a function that contains others is not called again.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -45,8 +45,8 @@ static uint32_t slot_of(const void *fn) {
     return (uint32_t)((uintptr_t)fn >> 5) % SENT_SLOTS;
 }
 
-/* Of the value on top, an upvalue: 0, it is a scalar; SENT_STANDARD; the number + 1 of its name. False: it is none of
-** these, or what it names has changed. */
+/* Classify the upvalue on top: *out is 0 (a scalar), SENT_STANDARD, or the number of its name + 1.
+** False: it is none of these, or what it names has changed. */
 static bool find_name(lua_State *L, const struct codec *c, struct sent *s, uint32_t *out) {
     int type = lua_type(L, -1);
     *out = 0;
@@ -77,7 +77,7 @@ static bool find_names(lua_State *L, const struct codec *c, int fn, const struct
     return good;
 }
 
-/* Have the list of the code's watch at hand for slot `i`. `self` is the state table. */
+/* Make the list of the code's watch available as c->watches[i]. `self` is the state table. */
 static void keep_watch(lua_State *L, struct codec *c, int self, const struct code *code, int i) {
     lua_rawgeti(L, self, ST_GLOBALS);
     lua_rawgetp(L, -1, code);
@@ -115,14 +115,14 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code)
     lua_settop(L, top);
 }
 
-/* Where each upvalue was written, to find those that are one variable: upvalues may have been joined, and then their
-** values are the same, too. */
+/* Where the bytes of each upvalue begin in `out`, in order to find upvalues that are joined (one
+** variable): these have the same values, too. */
 struct written {
     size_t at[SIMPLE_MAX + 2];
-    uint64_t met; /* a bit for length and first byte of each */
+    uint64_t met; /* a set of bits, hashed from length and first byte of each upvalue */
 };
 
-/* Upvalue `i` was written, up to at[i + 1]. Is it a variable of its own? */
+/* Upvalue `i` was written, up to at[i + 1]. Is it not joined with an earlier one? */
 static inline bool is_own(lua_State *L, int fn, int i, struct written *w, const char *bytes) {
     size_t len = w->at[i + 1] - w->at[i];
     uint64_t bit = UINT64_C(1) << ((len * 8 + (unsigned char)bytes[w->at[i]]) & 63);
@@ -136,7 +136,8 @@ static inline bool is_own(lua_State *L, int fn, int i, struct written *w, const 
     return true;
 }
 
-/* The value on top by the name of that number. */
+/* Append the name that `id` (see find_name) stands for, if the value on top is still what it
+** names. */
 static bool encode_name(lua_State *L, const struct codec *c, uint32_t id, struct buf *out) {
     if (id == SENT_STANDARD) {
         const struct standard *known =
@@ -153,7 +154,8 @@ static bool encode_name(lua_State *L, const struct codec *c, uint32_t id, struct
     return good;
 }
 
-/* Upvalue `i` of the function at `fn`, which is left on the stack. False: it is no simple one, or there is no room. */
+/* Append upvalue `i` of the function at `fn`; its value is left on the stack. False: it is not
+** simple any more, or there is no memory. */
 static inline bool encode_upvalue(lua_State *L, struct codec *c, const struct sent *s, int fn,
                                   int i, struct buf *out) {
     size_t from = out->len;
@@ -171,7 +173,7 @@ static inline bool encode_upvalue(lua_State *L, struct codec *c, const struct se
     return good;
 }
 
-/* The message in `out` names this code. */
+/* The message in `out` names this code: have the store keep it. */
 static bool hold(struct codec *c, struct code *code, struct buf *out) {
     const struct codec_store *store = &c->options.store;
     if (store->hold && store->hold(store->ctx, out, code->known.stored))
@@ -181,14 +183,15 @@ static bool hold(struct codec *c, struct code *code, struct buf *out) {
     return true;
 }
 
-/* Are Lua's own functions that the code names what they were? Its upvalues are on the stack, above `top`. */
+/* Are Lua's own functions that the code names unchanged? The upvalues are on the stack, above
+** `top`. */
 static inline bool is_unchanged(lua_State *L, const struct codec *c, const struct sent *s,
                                 int top) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->watches[s - c->sent]);
     return tine__watch_holds(L, &s->code->watch, top + s->code->nups + 1, top + s->code->env);
 }
 
-/* All upvalues. False: one is not simple, or something was changed. */
+/* Append all upvalues. False: one is not simple, there is no memory, or something was changed. */
 static bool encode_upvalues(lua_State *L, struct codec *c, const struct sent *s, int fn,
                             struct buf *out) {
     int top = lua_gettop(L), n = s->code->nups;
@@ -220,7 +223,7 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
     pack_id(out, code_id(code));
     bool good = (code->nups == 0 || encode_upvalues(L, c, s, fn, out)) && hold(c, code, out);
-    if (!good) { /* the long way tells whether it is simple again, next time */
+    if (!good) { /* the general encoder finds out whether it is simple again */
         s->code = NULL;
         out->len = start;
         return NULL;
@@ -235,7 +238,7 @@ static struct seen_entry *put(struct encoder *e, const void *p) {
     return tine__seen_put(&e->seen, p, &found);
 }
 
-/* As encode/function.c would have entered it: the function, its upvalues, its environment. */
+/* Enter what encode/function.c would have entered: the function, its upvalues, its environment. */
 int tine__simple_meet(struct encoder *e, int fn) {
     lua_State *L = e->L;
     const struct code *code = e->c->last->code;
@@ -267,7 +270,7 @@ void tine__simple_push_last(lua_State *L, const struct codec *c) {
 
 /* ---- receiving ---- */
 
-/* Read a uint and give what follows it; NULL: it is none. */
+/* Read a uint, and return what follows it; NULL: it is none. */
 static const unsigned char *read_id(const unsigned char *p, const unsigned char *end,
                                     uint64_t *id) {
     unsigned type = *p++;
@@ -286,8 +289,8 @@ static const unsigned char *read_id(const unsigned char *p, const unsigned char 
     return p;
 }
 
-/* The code of a segment that may be a simple function's, loaded before, and where the upvalues are in
-** it; NULL: it is another one. */
+/* The code of a segment that may be a simple function's, if that code is loaded; *upvalues is where
+** the upvalues begin. NULL: it is another kind of segment. */
 static struct loaded *code_of(struct codec *c, const char *segment, size_t len,
                               const unsigned char **upvalues) {
     static const unsigned char op[] = {0xd4, EXT_OP, OP_FUNCTION};
@@ -301,12 +304,13 @@ static struct loaded *code_of(struct codec *c, const char *segment, size_t len,
     return code && (*p & 15) == 2 + code->nups ? code : NULL;
 }
 
-/* Set the upvalues of the closure on top; false: they are not simple ones. */
+/* Set the upvalues of the closure on top. False: they are not simple. */
 static bool set_upvalues(lua_State *L, int n, const unsigned char *p, const unsigned char *end) {
     for (int i = 1; i <= n; i++) {
         if (p == end)
             return false;
-        if (end - p >= 3 && p[0] == 0xd4 && p[1] == EXT_ENV) { /* which one, there is but the one */
+        /* in a segment without environments, any number stands for the globals table */
+        if (end - p >= 3 && p[0] == 0xd4 && p[1] == EXT_ENV) {
             lua_pushglobaltable(L);
             p += 3;
         } else if (!(p = tine__decode_scalar(L, p, end, true))) {
@@ -331,7 +335,8 @@ static bool is_stateless(const struct loaded *code, const unsigned char *p,
            (code->nups == 0 || (end - p == 3 && p[0] == 0xd4 && p[1] == EXT_ENV));
 }
 
-/* Push the closure that serves all calls, unless its _ENV was changed. */
+/* Push the closure that serves all calls. False, and nothing is pushed: its _ENV was changed, so
+** the closure is given up. */
 static bool push_kept(lua_State *L, const struct codec *c, struct loaded *code) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, code->closure);
     if (code->nups == 0)

@@ -1,4 +1,5 @@
-/* Numbers of the wire format, which codec.h documents; those that must be known without Lua are in segment.h. */
+/* Numbers of the wire format, which codec.h describes. Those that code without Lua needs are in
+** segment.h. */
 #ifndef TINE_CODEC_WIRE_H
 #define TINE_CODEC_WIRE_H
 
@@ -8,15 +9,14 @@
 #include "codec/segment.h"
 
 enum wire_ext {
-    EXT_REF = 1,   /* u32 big endian: ordinal of an object */
-    EXT_UPREF = 2, /* u32 ordinal of a function, u8 index: that upvalue */
-    EXT_ENV = 3,   /* u8: 0 the globals table, 1 .. MAX_ENVS call environment of that number */
-    EXT_NULL = 4,  /* u8 0: light userdata NULL */
-    EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array that is no plain array */
-    EXT_HELD = 6,            /* u8 enum wire_held: a global that stayed at home */
-    EXT_DATA = 7,            /* 25 bytes (data/data.h): a buffer, or a view of a frozen table */
-    EXT_ENV_OF =
-        8, /* u32 big endian: ordinal of a table, u8: it is the environment of that number */
+    EXT_REF = 1,             /* u32 big endian: reference to the object with this ordinal */
+    EXT_UPREF = 2,           /* u32 ordinal of a function, u8 index: reference to this upvalue */
+    EXT_ENV = 3,             /* u8: 0 the globals table, 1..MAX_ENVS the call environment */
+    EXT_NULL = 4,            /* u8 0: light userdata NULL */
+    EXT_OP = SEGMENT_EXT_OP, /* u8 operation: first item of an array */
+    EXT_HELD = 6,            /* u8 enum wire_held: a value that stayed with the sender */
+    EXT_DATA = 7,            /* 25 bytes (data/data.h): a buffer or a view of a frozen table */
+    EXT_ENV_OF = 8,          /* u32 ordinal of a table, u8: it is that call environment */
 };
 
 enum wire_op {
@@ -37,27 +37,28 @@ enum wire_op {
 };
 
 enum wire_held {
-    HELD_ASSIGNED = 0, /* tasks assign it */
-    HELD_NONE = 1,     /* globals = "none" */
-    HELD_REPLACED = 2, /* one of Lua's own, replaced by something that cannot travel */
-    HELD_ADDED = 3,    /* what the program has put into a module cannot travel */
+    HELD_ASSIGNED = 0, /* a global that tasks assign */
+    HELD_NONE = 1,     /* a global, with globals = "none" */
+    HELD_REPLACED = 2, /* Lua's own here: the program's replacement cannot travel */
+    HELD_ADDED = 3,    /* a value that the program has put into a module, and that cannot travel */
 };
 
-/* Tables, functions and registered objects may lie so deep in each other. */
+/* Levels to which tables, functions and registered objects may be nested. */
 #define MAX_LEVELS 1000
-/* Environments of one call. */
+/* Call environments in one message. */
 #define MAX_ENVS 200
 
-/* The number in front of a function's globals: of its environment, whether that keeps what is written to it, and how
-** many of the pairs are its own; are read as _G.name. */
+/* The number in front of a function's globals has these parts: the number of its environment; does
+** the environment keep what is written to it; how many of the pairs the environment's table itself
+** held at the sender; how many of the pairs are read as _G.name. */
 #define ENV_NUMBER 0xff
 #define ENV_KEEPS 0x100
 #define ENV_OWN_SHIFT 16
 #define ENV_BY_G_SHIFT 32
 #define ENV_COUNT 0xffff
 
-/* An environment that is a value, too, is written as a table; the number of its items is in front of its own number, which
-** lies above these bits. */
+/* In OP_ENVIRONMENT the number of array items has this many bits; the environment's number lies
+** above. */
 #define ENV_ITEMS_SHIFT 24
 
 static inline uint32_t get_le32(const void *at) {
