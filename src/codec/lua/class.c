@@ -1,9 +1,11 @@
-/* The metatables of the codec's own userdata. */
+/* Metatables of Tine's own userdata. */
 #include <lauxlib.h>
 #include "codec/lua/class.h"
 
-/* Once it is registered it is complete: luaL_newmetatable, and __gc after it, would leave one without __gc behind
-** when there is no memory in between. Whoever is on a list that __gc takes it from is put there after this. */
+/* The metatable is registered only when it is complete. luaL_newmetatable would register it first,
+** and if setting __gc then failed for lack of memory, a metatable without __gc would remain. For
+** the same reason, a caller that links a userdata into a list, from which its __gc unlinks it, does
+** so only after this call. */
 void tine__set_class(lua_State *L, const char *name, lua_CFunction gc) {
     if (luaL_getmetatable(L, name) == LUA_TNIL) {
         lua_pop(L, 1);

@@ -1,5 +1,6 @@
-/* Which functions a file defines: what the code of its main function makes and stores in fields, read from its dump. What is
-** not sure is not said.
+/* Definitions: which functions the code of a file defines as fields of tables. The bytecode of its
+** main function is read from a dump: which functions it makes, and in which fields it stores them.
+** Where the code leaves a fact uncertain, it is not reported.
 */
 #include "codec/lua/definitions.h"
 
@@ -9,7 +10,8 @@
 
 #define NO_REGISTER 256u
 
-/* The register of the one value that the code returns at last; NO_REGISTER: it returns something else. */
+/* The register with the single value of the last return statement that returns anything;
+** NO_REGISTER: it returns several values, or there is none. */
 static unsigned returned(const struct opcodes *ops, const unsigned char *code, size_t n) {
     for (size_t i = n; i > 0; i--) {
         uint32_t x = instruction(code, i - 1);
@@ -19,7 +21,8 @@ static unsigned returned(const struct opcodes *ops, const unsigned char *code, s
     return NO_REGISTER;
 }
 
-/* Which function the code has made last in each register: that is forgotten rather too early. */
+/* Update which function each register has: `made` is its index, or NO_FUNCTION. Registers are
+** forgotten rather too early than too late. */
 static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[static NO_REGISTER]) {
     if (op_of(x) == ops->setfield || op_of(x) == ops->jump)
         return;
@@ -29,21 +32,22 @@ static void note_made(const struct opcodes *ops, uint32_t x, uint32_t made[stati
         made[a_of(x)] = bx_of(x);
 }
 
-/* What the code of a main function is read with. The table of constants is on top, and below it, by "register.field", which
-** function is there. */
+/* The state of reading a main function. The stack has at `defined` a table "register.field" ->
+** index of a function, and on top the table of constants. */
 struct defining {
     lua_State *L;
     struct dump_cursor c;
     struct opcodes ops;
     int defined;
-    uint32_t made[NO_REGISTER];   /* which function each register has, as far as that is sure */
-    bool got[NO_REGISTER];        /* it was taken from a field */
-    uint32_t tables[NO_REGISTER]; /* which of the tables that were made each register has */
+    uint32_t made[NO_REGISTER];   /* index of each register's function, if certain */
+    bool got[NO_REGISTER];        /* the function was taken from a field */
+    uint32_t tables[NO_REGISTER]; /* number of each register's table; 0: not known */
     uint32_t count;
-    size_t certain; /* instructions before this one may have been jumped over */
+    size_t certain; /* instructions before this one may be skipped at run time */
 };
 
-/* Instruction `i` may jump over what comes next; and if it returns in such a part, all that follows may not be done. */
+/* If instruction `i`, which is `x`, is a jump forwards or begins a loop, the code up to its target
+** may be skipped. If it returns in such a part, all code that follows may be skipped. */
 static void note_jump(struct defining *d, size_t i, uint32_t x) {
     const struct opcodes *ops = &d->ops;
     unsigned op = op_of(x);
@@ -57,20 +61,21 @@ static void note_jump(struct defining *d, size_t i, uint32_t x) {
     d->certain = to > d->certain ? to : d->certain;
 }
 
-/* Which table each register has: that is forgotten rather too early. */
+/* Update which table each register has. Registers are forgotten rather too early than too late. */
 static void note_table(struct defining *d, uint32_t x) {
     const struct opcodes *ops = &d->ops;
     unsigned op = op_of(x), a = a_of(x);
     if ((op >= ops->settabup && op <= ops->setfield) || op == ops->setlist || op == ops->jump ||
         op == ops->extraarg)
-        return; /* the first as Lua's list of instructions has them */
+        return; /* the first range is consecutive in Lua's list of opcodes */
     for (unsigned r = a; r < NO_REGISTER; r++)
         d->tables[r] = 0;
     if (op == ops->newtable)
         d->tables[a] = ++d->count;
 }
 
-/* Push the field's constant, then "register.field"; false, and nothing: it is no text. */
+/* Push the string constant `k`, then "register.field" made of `r` and it. False, and nothing is
+** pushed: the constant is no string. */
 static bool push_place(struct defining *d, unsigned r, unsigned k) {
     const char *key = tine__dump_push_constant(d->L, k);
     if (key)
@@ -78,7 +83,8 @@ static bool push_place(struct defining *d, unsigned r, unsigned k) {
     return key;
 }
 
-/* M.now = M.first: the register has the function of `M.first`. */
+/* For M.now = M.first: if `x` loads a field that is known to have a function, its register has that
+** function. */
 static void note_got(struct defining *d, uint32_t x) {
     lua_State *L = d->L;
     if (op_of(x) != d->ops.getfield || !push_place(d, b_of(x), c_of(x)))
@@ -90,7 +96,8 @@ static void note_got(struct defining *d, uint32_t x) {
     lua_pop(L, 2);
 }
 
-/* The field is set. Is it known to what? Then that is a definition; else there may be anything. */
+/* The field whose key and "register.field" are on top (the latter is popped) is set by `x`. Fill in
+** `out`; its function is NO_FUNCTION if it is not known what is stored. */
 static void note_set(struct defining *d, uint32_t x, struct definition *out) {
     lua_State *L = d->L;
     out->function = k_of(x) ? NO_FUNCTION : d->made[c_of(x)];

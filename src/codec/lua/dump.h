@@ -1,8 +1,8 @@
-/* The layout of Lua 5.4's precompiled functions, as far as the codec looks into them.
+/* The format of Lua 5.4's dumps (precompiled functions), as far as the codec reads them.
 **
-** A cursor goes over a dump that this process made itself, and still trusts nothing: when the bytes
-** are not as expected it stops being `ok`, gives zeros, and the caller does without (a function is
-** then loaded in the plain way, and no globals travel with it).
+** A cursor reads a dump. The process made the dump itself, but the cursor trusts nothing: when
+** bytes are not as expected it stops being `ok` and returns zeros. The caller then does without:
+** the function is loaded with lua_load for each call, and its globals do not travel.
 */
 #ifndef TINE_CODEC_DUMP_H
 #define TINE_CODEC_DUMP_H
@@ -22,52 +22,56 @@ struct dump_cursor {
     const struct dump_visitor *visitor; /* or NULL */
 };
 
-/* Append the dump of the Lua function at `fn`, with `strip` without names and lines. False: no memory. */
+/* Append the dump of the Lua function at `fn`; with `strip`, without names and lines. False: no
+** memory. */
 bool tine__dump_append(lua_State *L, int fn, bool strip, struct buf *out);
 
-/* Have the Lua functions at `a` and `b` the same code, with lines and names? */
+/* Have the Lua functions at `a` and `b` the same code, including lines and names? Names of chunks
+** may differ. */
 bool tine__same_code(lua_State *L, int a, int b);
 
-/* At the main function, behind the header and the number of upvalues. */
+/* A cursor at the main function, behind the header and the number of upvalues. */
 struct dump_cursor tine__dump_open(const char *dump, size_t len);
-/* Go over n bytes and give where they are; NULL when there are not so many. */
+/* Skip `n` bytes, and return where they are; NULL: there are not so many. */
 const unsigned char *tine__dump_skip(struct dump_cursor *c, size_t n);
 unsigned tine__dump_byte(struct dump_cursor *c);
 size_t tine__dump_number(struct dump_cursor *c);
-/* NULL for the absent string. */
+/* Read a string, and its length; NULL: there is none. */
 const char *tine__dump_string(struct dump_cursor *c, size_t *len);
-/* One constant: its bytes if it is a string, else NULL. */
+/* Read one constant: its bytes and length if it is a string, else NULL. */
 const char *tine__dump_constant(struct dump_cursor *c, size_t *len);
-/* All constants of a function: push a table of the strings among them, by number. */
+/* Read all constants of a function, and push a table of the strings among them: number + 1 ->
+** string. */
 void tine__dump_push_constants(lua_State *L, struct dump_cursor *c);
-/* Push constant `k` (from 0) of such a table, which is on top; NULL, and nothing: it is no string. */
+/* Push constant `k` (from 0) of such a table, which is on top, and return it. NULL, and nothing is
+** pushed: it is no string. */
 const char *tine__dump_push_constant(lua_State *L, unsigned k);
 void tine__dump_debug(struct dump_cursor *c);
 
-/* Where the parts of a function lie, as offsets into the dump. */
+/* The parts of a function, as offsets into the dump. */
 struct dump_function {
     size_t start, end;
-    size_t source_end;  /* behind the chunk name's encoding, which is at `start` */
-    const char *source; /* its characters, NULL when absent */
+    size_t source_end;  /* end of the chunk name, which begins at `start` */
+    const char *source; /* its characters; NULL: there is none */
     size_t source_len;
-    size_t upvalues, nups;         /* descriptions of 3 bytes each: in stack, index, kind */
-    size_t child_start, child_end; /* the first function inside, 0 when there is none */
+    size_t upvalues, nups;         /* descriptions, 3 bytes each: in stack, index, kind */
+    size_t child_start, child_end; /* the first function inside; 0: there is none */
 };
 
-/* The main function of a dump; false if it is not understood to its last byte. */
+/* Read the main function of a dump. False: the dump is not understood to its last byte. */
 bool tine__dump_main(const char *dump, size_t len, struct dump_function *out);
 
-/* Who looks at everything in a dump. */
+/* Callbacks for everything in a dump. */
 struct dump_visitor {
-    /* Every function, those inside of it before it; the main one has level 0. */
+    /* Called for each function, after the functions inside of it. The main function has level 0. */
     void (*function)(void *ud, const struct dump_function *f, int level);
-    /* Every string constant. */
+    /* Called for each string constant. */
     void (*text)(void *ud, const char *s, size_t len);
     void *ud;
 };
-/* False, and not all was visited, if it is not understood to its last byte. */
+/* Visit a dump. False: it is not understood to its last byte; then not everything was visited. */
 bool tine__dump_visit(const char *dump, size_t len, const struct dump_visitor *visitor);
-/* The function that starts at offset `at`; its end is 0 if it is not understood. */
+/* Read the function that starts at offset `at`; out->end is 0 if it is not understood. */
 void tine__dump_at(const char *dump, size_t len, size_t at, struct dump_function *out);
 
 #endif

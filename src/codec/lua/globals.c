@@ -1,9 +1,10 @@
-/* Which globals a function reads and assigns: read from its own dump, nested functions included.
+/* Globals: which globals a function reads and assigns, found in its bytecode and that of the
+** functions inside of it.
 **
-** A global is a field of the upvalue _ENV. The compiler reads one with GETTABUP and assigns one with
-** SETTABUP, whose key is a short string constant; with many constants in a function, or a long name,
-** it takes GETUPVAL, LOADK and GETTABLE or SETTABLE (see ops.h). If a dump does not look as expected, no name is found, and
-** globals then do not travel.
+** A global is a field of the upvalue _ENV. The compiler reads one with GETTABUP and assigns one
+** with SETTABUP; the key is a short string constant. If a function has many constants, or the name
+** is long, it emits GETUPVAL, LOADK, and GETTABLE or SETTABLE instead. If a dump does not look as
+** expected, no names are found, and globals do not travel.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -17,19 +18,19 @@ struct scan {
     lua_State *L;
     struct dump_cursor c;
     struct opcodes ops;
-    int set;  /* stack index: name -> bits of enum use */
-    int uses; /* of a table: "module.field", or "module" for all of it, -> true */
+    int set;  /* stack index of a table: name -> bits of enum use */
+    int uses; /* stack index of a set: "module.field", or "module" for any field */
     struct global_uses *out;
-    bool inner; /* not the main function itself */
+    bool inner; /* leave out the main function itself */
 };
 
 enum use {
-    USE_READ = 1,   /* as a bare name */
+    USE_READ = 1,   /* as a plain name */
     USE_READ_G = 2, /* as _G.name */
     USE_ASSIGNED = 4,
 };
 
-/* Note the global whose name is constant `k`. */
+/* Note a use of the global whose name is constant `k`. */
 static void note(struct scan *s, unsigned k, enum use use) {
     lua_State *L = s->L;
     if (!tine__dump_push_constant(s->L, k))
@@ -42,7 +43,7 @@ static void note(struct scan *s, unsigned k, enum use use) {
     lua_rawset(L, s->set);
 }
 
-/* A field of one of Lua's own libraries is used: constant `k`, or -1 for any. */
+/* Note the use of a field of one of Lua's own libraries: constant `k`, or -1 for any field. */
 static void note_use(struct scan *s, const char *module, int k) {
     lua_State *L = s->L;
     const char *field = k < 0 ? NULL : tine__dump_push_constant(s->L, (unsigned)k);
@@ -65,20 +66,21 @@ static bool is_library(const char *name) {
     return false;
 }
 
-/* Instruction `at` loads a constant into register *q: the number of the constant, else -1. */
+/* If instruction `at` loads a constant, the number of the constant, and its register in *q; else
+** -1. */
 static int constant_loaded(const struct scan *s, const unsigned char *code, size_t n, size_t at,
                            unsigned *q) {
     uint32_t x = at + 1 < n ? instruction(code, at) : 0;
     *q = a_of(x);
     if (at + 1 < n && op_of(x) == s->ops.loadk)
         return (int)bx_of(x);
-    if (at + 1 < n && op_of(x) == s->ops.loadk + 1u) /* as Lua's list of instructions has it */
+    if (at + 1 < n && op_of(x) == s->ops.loadk + 1u) /* LOADKX follows LOADK in Lua's list */
         return (int)ax_of(instruction(code, at + 1));
     return -1;
 }
 
-/* The instruction at `at`, when it takes a field of register `r`, perhaps by a constant that was loaded right before:
-** the number of the constant, else -1. */
+/* If instruction `at` loads a field of the table in register `r`, the number of the constant that
+** is the key; the key may also have been loaded into a register right before. Else -1. */
 static int field_at(const struct scan *s, const unsigned char *code, size_t n, size_t at,
                     unsigned r) {
     unsigned q;
@@ -95,13 +97,14 @@ static int field_at(const struct scan *s, const unsigned char *code, size_t n, s
     return -1;
 }
 
-/* The instruction after `at`, likewise. */
+/* The same for the instruction after `at`. */
 static int field_after(const struct scan *s, const unsigned char *code, size_t n, size_t at,
                        unsigned r) {
     return field_at(s, code, n, at + 1, r);
 }
 
-/* Register `r` has the globals from instruction `at` on: note what is taken from it, until it has something else. */
+/* Instruction `at` has put the table of globals into register `r`: note the fields that are loaded
+** from it, until the register gets another value. */
 static void note_fields(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned r,
                         enum use use) {
     for (size_t i = at + 1; i < n; i++) {
@@ -114,13 +117,14 @@ static void note_fields(struct scan *s, const unsigned char *code, size_t n, siz
     }
 }
 
-/* The global named by constant `k` was loaded into register `r` by instruction `at`, or by one before. */
+/* Note a read: instruction `at`, or the instructions up to it, loads the global whose name is
+** constant `k` into register `r`. */
 static void note_read(struct scan *s, const unsigned char *code, size_t n, size_t at, unsigned k,
                       unsigned r) {
     const char *name = tine__dump_push_constant(s->L, k);
     if (!name)
         return;
-    lua_pop(s->L, 1); /* stays: the table of constants has it */
+    lua_pop(s->L, 1); /* valid: the table of constants keeps it */
     int field = field_after(s, code, n, at, r);
     note(s, k, USE_READ);
     if (is_library(name))
@@ -136,7 +140,8 @@ static void note_read(struct scan *s, const unsigned char *code, size_t n, size_
         note_use(s, name, field_after(s, code, n, at + 1, a_of(instruction(code, at + 1))));
 }
 
-/* GETUPVAL r; LOADK q k (or LOADKX q, EXTRAARG k); ... GETTABLE x r q or SETTABLE r q x. */
+/* If GETUPVAL at `at` is part of an access to a global, note that: GETUPVAL r; LOADK q k (or LOADKX
+** q, EXTRAARG k); ...; GETTABLE x r q or SETTABLE r q x. Else false. */
 static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_t at) {
     unsigned r = a_of(instruction(code, at)), q;
     int k = constant_loaded(s, code, n, at + 1, &q);
@@ -156,7 +161,8 @@ static bool note_long(struct scan *s, const unsigned char *code, size_t n, size_
     return false;
 }
 
-/* _ENV itself was loaded by instruction `at`. Is something stored in it? */
+/* Instruction `at` loads _ENV itself: note that, fields that are loaded from it, and whether any is
+** set. */
 static void note_escape(struct scan *s, const unsigned char *code, size_t n, size_t at) {
     unsigned r = a_of(instruction(code, at));
     s->out->escapes = true;
@@ -172,7 +178,7 @@ static void scan_code(struct scan *s, const unsigned char *code, size_t n, int e
     for (size_t i = 0; i < n; i++) {
         uint32_t x = instruction(code, i);
         if (op_of(x) == s->ops.self && k_of(x))
-            note_use(s, "string", (int)c_of(x)); /* it may be a string's method */
+            note_use(s, "string", (int)c_of(x)); /* it may be a method of strings */
         if (env < 0)
             continue;
         if (op_of(x) == s->ops.gettabup && b_of(x) == (unsigned)env)
@@ -185,7 +191,8 @@ static void scan_code(struct scan *s, const unsigned char *code, size_t n, int e
     }
 }
 
-/* The number of the upvalue that is the enclosing function's upvalue `env`; -1: none. */
+/* Read the descriptions of upvalues: the index of the one that is upvalue `env` of the enclosing
+** function; -1: none. */
 static int find_upvalue(struct scan *s, int env) {
     int found = -1;
     size_t n = tine__dump_number(&s->c);
@@ -198,8 +205,8 @@ static int find_upvalue(struct scan *s, int env) {
     return found;
 }
 
-/* `outer` is the environment's number among the enclosing function's upvalues, or with `main` among
-** its own. */
+/* Read a function. `outer` is the index of _ENV among the enclosing function's upvalues; for the
+** main function, among its own. */
 static void scan_function(struct scan *s, int outer, bool main) {
     size_t len;
     luaL_checkstack(s->L, 8, "nested functions");
@@ -222,7 +229,8 @@ static void scan_function(struct scan *s, int outer, bool main) {
     tine__dump_debug(&s->c);
 }
 
-/* Append the names of `set` of which `wanted` says so to the list on top. */
+/* Append the names in `set` that `wanted` accepts to the list on top, from number *at + 1 on.
+** Returns how many. */
 static uint32_t collect(lua_State *L, int set, bool (*wanted)(const char *name, lua_Integer bits),
                         lua_Integer *at) {
     int list = lua_gettop(L);
@@ -256,7 +264,8 @@ static bool is_standard_read(const char *name, lua_Integer bits) {
            strcmp(name, "_G") != 0;
 }
 
-/* Append the uses of libraries to the list on top: "module", then "field" or false. */
+/* Append the uses of libraries to the list on top: "module", then "field" or false. Returns how
+** many. */
 static uint32_t collect_uses(lua_State *L, int uses, lua_Integer at) {
     int list = lua_gettop(L);
     uint32_t n = 0;

@@ -1,14 +1,14 @@
-/* Makers of closures.
+/* Makers: functions that make closures of loaded code.
 **
-** Loading a dump for every call would cost several times the call. So the dumped function is pasted
-** once into a stub that Lua compiled from
+** Loading a dump for each call would cost several times as much as the call. So the dumped function
+** is pasted, once, into a stub that Lua has compiled from
 **
 **     local u00, ..., uNN; return function() return u00, ..., uNN end
 **
-** in place of the inner function: only the descriptions of its upvalues become those of the stub,
-** whose variables they then are. Each call of that makes a new closure with new upvalues, by Lua's
-** own means. No instruction is looked at or made up, and a dump that is not understood to its last
-** byte is left alone.
+** The pasted function replaces the inner one. Only the descriptions of its upvalues are taken from
+** the inner one, so that the stub's variables are its upvalues. Each call of the stub makes a new
+** closure with new upvalues, by Lua's own means. No instruction is inspected or generated. A dump
+** that is not understood to its last byte is not used.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -16,11 +16,10 @@
 #include "codec/lua/dump.h"
 #include "codec/lua/maker.h"
 
-#define MAX_STUB \
-    100 /* local variables of a stub; functions with more upvalues are loaded each time */
+#define MAX_STUB 100 /* upvalues; functions with more are loaded for each call */
 
-/* By hand: a worker makes one for its first task, and printf touches so many pages that this would take 80 microseconds
-** longer. */
+/* Written without printf: a worker makes a maker for its first task, and printf would touch so many
+** pages for the first time that this would take 80 microseconds longer. */
 static char *append_names(char *p, int n) {
     for (int i = 0; i < n; i++) {
         p = stpcpy(p, i == 0 ? " u" : ", u");
@@ -36,7 +35,7 @@ static void write_stub(char *p, int n) {
     stpcpy(p, " end");
 }
 
-/* The dump of a stub with n variables. */
+/* Append the dump of a stub with `n` variables. */
 static bool dump_stub(lua_State *L, int n, struct buf *out) {
     char text[2 * MAX_STUB * sizeof ", u00" + 64];
     write_stub(text, n);
@@ -57,7 +56,7 @@ static bool is_stub(const struct buf *stub, const struct dump_function *inner, i
     return true;
 }
 
-/* The inner function of a stub, seen as a function of its own. */
+/* Find the main function of a stub, and the function inside of it. */
 static bool find_inner(const struct buf *stub, struct dump_function *main,
                        struct dump_function *inner) {
     if (!tine__dump_main(stub->data, stub->len, main) || !main->child_end)
@@ -66,7 +65,7 @@ static bool find_inner(const struct buf *stub, struct dump_function *main,
     return inner->end == main->child_end;
 }
 
-/* Paste the function `f` of `dump` into the stub. The caller frees *out. */
+/* Paste the function `f` of `dump` into the stub. The caller frees *out, also on failure. */
 static bool paste(const struct buf *stub, const char *dump, const struct dump_function *f,
                   struct buf *out) {
     struct dump_function main, inner;

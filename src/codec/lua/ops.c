@@ -8,14 +8,14 @@
 
 #define WORDS 5
 
-/* Of a buffer of fixed size: probes are short. */
+/* A buffer of fixed size cannot grow; probes are short. */
 static int no_growth(struct buf *b, size_t need) {
     (void)b;
     (void)need;
     return TINE_ENOMEM;
 }
 
-/* The opcode of instruction `at` of a chunk; 0x7f when something is odd. */
+/* The opcode of instruction `at` of the chunk `text`; 0x7f: something is not as expected. */
 static unsigned char probe(lua_State *L, const char *text, size_t at) {
     char bytes[512];
     struct buf b = {.data = bytes, .cap = sizeof bytes, .grow = no_growth};
@@ -73,14 +73,13 @@ static struct opcodes learn(lua_State *L) {
         .loadtrue = probe(L, "return true", 1),
         .extraarg = probe(L, "return {}", 2),
     };
-    o.loadkx = o.loadk +
-               1; /* a probe would need more constants than fit otherwise: as Lua's list has it */
+    o.loadkx = o.loadk + 1; /* follows LOADK; a probe would need too many constants */
     o.known = o.gettabup != 0x7f && o.settabup != 0x7f && o.gettabup != o.settabup;
     return o;
 }
 
-/* Learnt once for the whole program: a few words, the same ones whoever learns them, so that threads may do so at the
-** same time. */
+/* The opcodes are found once for the whole program. They are a few words, the same for whoever
+** finds them, so threads may do it at the same time. */
 struct opcodes tine__opcodes(lua_State *L) {
     static _Atomic uint64_t kept[WORDS];
     uint64_t words[WORDS] = {0};

@@ -1,4 +1,4 @@
-/* Lua's instructions, as far as the codec looks at them. */
+/* Lua's bytecode instructions, as far as the codec reads them. */
 #ifndef TINE_CODEC_OPS_H
 #define TINE_CODEC_OPS_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What numbers they have is learnt from probes that this Lua compiles. */
+/* Numbers of opcodes. They are found by compiling small chunks (probes) with this Lua. */
 struct opcodes {
     unsigned char gettabup, settabup, getupval, setupval, loadk, gettable, settable, getfield,
         setfield, self, newtable, setlist, closure, vararg, call, tailcall, jump, forloop, forprep,
@@ -45,12 +45,12 @@ static inline uint32_t instruction(const unsigned char *code, size_t i) {
     memcpy(&x, code + 4 * i, 4);
     return x;
 }
-/* How far a jump goes from the instruction after it. */
+/* The distance of a jump, counted from the instruction after it. */
 static inline long jump_of(uint32_t i) {
     return (long)(i >> 7) - ((1L << 24) - 1);
 }
 
-/* Where instruction `i`, which is `x`, may go on, if that is farther on than the next one; else 0. */
+/* If instruction `i`, which is `x`, may continue farther on than at the next one: where; else 0. */
 static inline size_t jump_target(const struct opcodes *ops, size_t i, uint32_t x) {
     unsigned op = op_of(x);
     if (op == ops->lfalseskip)
@@ -61,7 +61,7 @@ static inline size_t jump_target(const struct opcodes *ops, size_t i, uint32_t x
         return i + 1 + bx_of(x);
     return 0;
 }
-/* Where the jump back at instruction `i`, which is `x`, leads to; `i` + 1: it is none. */
+/* Where instruction `i`, which is `x`, jumps back to; `i` + 1: it does not jump back. */
 static inline size_t loop_start(const struct opcodes *ops, size_t i, uint32_t x) {
     long by = op_of(x) == ops->jump                                   ? jump_of(x)
               : op_of(x) == ops->forloop || op_of(x) == ops->tforloop ? -(long)bx_of(x)
@@ -69,7 +69,8 @@ static inline size_t loop_start(const struct opcodes *ops, size_t i, uint32_t x)
     return by < 0 && (size_t)-by <= i + 1 ? i + 1 - (size_t)-by : i + 1;
 }
 
-/* Does the instruction put nothing into its first register? Of those that compare, and the like, that is not asked. */
+/* Does the instruction leave its first register unchanged? Comparisons and tests count as if they
+** did not. */
 static inline bool only_reads(const struct opcodes *ops, unsigned op) {
     return op == ops->setupval || (op >= ops->settabup && op <= ops->setfield) || op == ops->ret ||
            op == ops->jump || op == ops->setlist || op == ops->extraarg;

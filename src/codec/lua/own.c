@@ -1,6 +1,7 @@
-/* Tables of Lua's own that are in every state and in no library: `require`'s, and metatables.
+/* Lua's own tables that are in each state and in no library: package.loaded and two metatables.
 **
-** They go by names of their own, whoever holds them, and are no way to anything: what is in them is this state's.
+** They travel by names of their own, wherever they are held. No other object gets a name through
+** them: what they hold belongs to this state.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 static const char *const names[OWN_TABLES] = {"package.loaded", STRINGS, "file metatable"};
 
-/* Push what this state has, or something that is no table. */
+/* Push table number `i` of this state, or a value that is no table. */
 static void push(lua_State *L, int i) {
     if (i == 0) {
         lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -8,20 +8,20 @@
 #include "codec/files/record.h"
 #include "codec/lua/standard.h"
 
-#define SLOTS 1024 /* Lua 5.4 has some 170 functions */
+#define SLOTS 1024 /* Lua 5.4 has about 170 functions */
 #define TEXTS 16384
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct standard list[SLOTS / 2 + 1]; /* in the order in which they were found */
 static unsigned length;
-static char texts[TEXTS]; /* their names */
+static char texts[TEXTS]; /* the storage of their names */
 static size_t texts_len;
-static uint16_t by_address[SLOTS], by_name[SLOTS]; /* index in `list` + 1 */
+static uint16_t by_address[SLOTS], by_name[SLOTS]; /* hash tables: index in `list` + 1 */
 
 static struct {
     lua_CFunction f;
     const char *module, *field;
-} replaced[8]; /* of ours, in the place of Lua's */
+} replaced[8]; /* replacements of Lua's own functions */
 static atomic_uint nreplaced;
 
 static const char *const modules[] = {"_G", "package", "coroutine", "table", "io",
@@ -66,14 +66,14 @@ static void index_last(void) {
     while (by_name[i])
         i = (i + 1) % SLOTS;
     by_name[i] = (uint16_t)length;
-    if (find(s->f)) /* two names for one function: the first one is what it is called */
+    if (find(s->f)) /* a function with two names: the first one counts */
         return;
     for (i = address_slot(s->f); by_address[i];)
         i = (i + 1) % SLOTS;
     by_address[i] = (uint16_t)length;
 }
 
-/* Enter the C function on top under that name. */
+/* Enter the C function on top, which is field `field` of `module`. */
 static void enter(lua_State *L, const char *module, const char *field) {
     bool global = strcmp(module, "_G") == 0;
     size_t size = strlen(module) + strlen(field) + 2;
@@ -96,7 +96,7 @@ static void enter(lua_State *L, const char *module, const char *field) {
     index_last();
 }
 
-/* The C functions in the table on top, which is popped. */
+/* Enter the C functions in the table on top, which is popped. */
 static void enter_fields(lua_State *L, const char *module) {
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
         if (lua_iscfunction(L, -1) && lua_type(L, -2) == LUA_TSTRING)
@@ -140,7 +140,7 @@ static const struct standard *find_replaced(lua_CFunction f) {
     return NULL;
 }
 
-/* The texts are kept. */
+/* Note a replacement. The strings are not copied. */
 static void note_replaced(lua_CFunction f, const char *module, const char *field) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     if (find_replaced(f))
