@@ -1,4 +1,5 @@
-/* The index: all that can be reached from loaded modules, by address. */
+/* The index of names: finds, by its address, where an object can be reached from a loaded module
+** (see names.h). */
 #ifndef TINE_CODEC_NAMES_INDEX_H
 #define TINE_CODEC_NAMES_INDEX_H
 
@@ -8,74 +9,78 @@
 
 struct encoder;
 
-#define NAME_FILTER 16384 /* bits */
+#define NAME_FILTER 16384 /* bits of the filter */
 
 static inline uint32_t name_filter_bit(const void *p) {
     uint64_t x = (uint64_t)(uintptr_t)p >> 3;
     return (uint32_t)((x * UINT64_C(0x9E3779B97F4A7C15)) >> 32) % NAME_FILTER;
 }
 
-/* On the wire, too. */
+/* What a name stands for: a module, a table in one, and so on. These numbers occur in messages. */
 enum name_kind { NAME_NONE, NAME_MODULE, NAME_HELD, NAME_FUNCTION, NAME_CFUNCTION, NAME_USERDATA };
 
 enum { BUILTIN_LUA = 1, BUILTIN_TINE };
 
-#define NAME_STEPS 4 /* from the module */
+#define NAME_STEPS 4 /* steps from a module, at most */
 
-/* Where an object is. */
+/* The place of an object: where it can be reached. */
 struct place {
-    const void *key;
-    /* Numbers of the object one step nearer to the module, and of the module. */
+    const void *key; /* its address */
+    /* Numbers of the object before the last step, and of the module. */
     uint32_t parent, root;
-    uint8_t kind, depth;
-    uint8_t builtin;
-    bool meta;  /* the last step to it is a metatable */
-    bool keeps; /* a table with weak keys, and strong values: it keeps something about others */
+    uint8_t kind, depth; /* enum name_kind; steps from the module */
+    uint8_t builtin;     /* BUILTIN_ if the module is Lua's or Tine's own; else 0 */
+    bool meta;           /* the last step is to a metatable */
+    bool keeps; /* a table with weak keys and strong values: keeps things about other objects */
 };
 
-/* All that can be reached. Codecs of one state share it, and nothing of it changes then; one that a codec has for itself may
-** become longer (grow.c). */
+/* The codecs of a Lua state share an index, which does not change then. If only one codec uses it,
+** it may be extended (grow.c). */
 struct index {
-    unsigned users;
-    struct place *list; /* by number */
-    uint32_t *slots;    /* by address: number + 1 */
+    unsigned users;     /* codecs, and the userdata that owns it (index_copy.c) */
+    struct place *list; /* places, by number */
+    uint32_t *slots;    /* hash table by address: number + 1 */
     uint32_t mask, used, cap;
-    uint64_t filter[NAME_FILTER / 64]; /* by address: no bit, no name */
+    uint64_t filter[NAME_FILTER / 64]; /* one bit for each hash of an address; not set: no place */
 };
 
 /* ---- index.c ---- */
 
-/* Something has no name: if package.loaded changed since the index was built, build it again and
-** give ENCODE_AGAIN. */
+/* Call this when an object has no name: if package.loaded has changed since the index was built,
+** build or extend the index, and return ENCODE_AGAIN. 0; ENCODE_AGAIN; or an error. Done at most
+** once for a segment. */
 int tine__name_missing(struct encoder *e);
-/* The same for a table, of which many come by that have no name. */
+/* The same for the table at `p`. Remembers lately seen tables that have no name. */
 int tine__name_missing_table(struct encoder *e, const void *p);
 
 /* ---- index_copy.c ---- */
 
-/* What belongs to an index, in this order on the stack: a userdata that holds it, and tables. */
-enum { INDEX_HOLDER, INDEX_PATHS, INDEX_OWNERS, INDEX_OBJECTS /* by number */, INDEX_PARTS };
+/* The parts of an index, as they lie on the stack: a userdata that owns it; ST_PATHS; ST_OWNERS;
+** and the objects, by number + 1. */
+enum { INDEX_HOLDER, INDEX_PATHS, INDEX_OWNERS, INDEX_OBJECTS, INDEX_PARTS };
 
 struct index_sums {
-    uint64_t loaded; /* of package.loaded */
-    uint64_t places; /* of what was met, and where */
+    uint64_t loaded; /* of the contents of package.loaded */
+    uint64_t places; /* of all objects that were met, and their places */
 };
 
-/* Push the parts of a new index, with room for so many places at first. NULL: no memory for it. */
+/* Push the parts of a new index, with room for `expected` places at first. NULL: no memory for
+** it. */
 struct index *tine__index_push_new(lua_State *L, uint32_t expected);
-/* Leave the index whose parts are from stack index `parts` on, just made, for other codecs of the state. `searched`: the
-** way there led through files. */
+/* Leave the index whose parts are from stack index `parts` on, which is complete, to other codecs
+** of this state. `searched`: building it has depended on where modules' files are found. */
 void tine__index_leave(struct encoder *e, const struct index_sums *sums, int parts, bool searched);
-/* If another has left one for what is loaded, push its parts. NULL, and nothing: there is none. */
+/* If another codec has left an index that was built for the same package.loaded (`loaded` is its
+** sum), push its parts and fill in `sums`. NULL, and nothing is pushed: there is none. */
 struct index *tine__index_push_left(struct encoder *e, uint64_t loaded, struct index_sums *sums);
 
 /* ---- names.c ---- */
 
-/* A new index, which has one user, with room for so many places at first; NULL: no memory. */
+/* A new index with one user, and room for `expected` places at first; NULL: no memory. */
 struct index *tine__index_new(uint32_t expected);
-/* One user less. NULL is fine. */
+/* Drop one user; the last one frees the index. NULL is allowed. */
 void tine__index_drop(struct index *x);
-/* A new place for the object at that address; NULL: no memory. */
+/* A new place, for the object at address `key`; NULL: no memory. */
 struct place *tine__index_insert(struct index *x, const void *key);
 struct place *tine__index_find(const struct index *x, const void *key);
 

@@ -1,4 +1,5 @@
-/* Steps from one object to another: a field, an item, a metatable, an upvalue. The way from a module to what has a name.
+/* Steps from one object to another: a key, an upvalue (a negative integer), or a metatable (a
+** boolean).
 */
 #include <lua.h>
 #include "codec/names/step.h"

@@ -1,7 +1,4 @@
-/* By what tables of a module are told from one another: the function that the file puts last into such a table, and under
-** which key; where a class keeps its methods in tables of its own (middleclass), into one of these. Whoever receives the
-** table's name sees whether what it finds under it has that, too.
-*/
+/* Witnesses: tell tables of one module apart (see witness.h). */
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
@@ -11,7 +8,7 @@
 #include "codec/limits.h"
 #include "codec/names/witness.h"
 
-#define INNER 1u /* a bit of a witness: it is in a table in the table */
+#define INNER 1u /* a bit of a witness: the function is in a table in the table */
 
 static uint64_t join(uint64_t key, uint64_t function) {
     return (key << 32) | (function & UINT32_MAX & ~(uint64_t)INNER);
@@ -27,7 +24,8 @@ static uint64_t hash_of_key(lua_State *L) {
     return tine__hash(key, len);
 }
 
-/* The number + 1 of the last definition of that function under that key, if the file makes that once; else 0. */
+/* Number + 1 of the last definition of this function under this key, if the file makes the function
+** once; else 0. */
 static uint32_t definition_of(const struct file *f, uint64_t key, uint64_t function) {
     const struct file_hash *h = tine__file_function(f, function);
     uint32_t i = h && h->level == 1 && !h->again ? f->ndefinitions : 0;
@@ -36,7 +34,8 @@ static uint32_t definition_of(const struct file *f, uint64_t key, uint64_t funct
     return i;
 }
 
-/* The number + 1 of the last definition in the table at `t`; 0: there is none. `inner`: in the tables in it. */
+/* Number + 1 of the file's last definition that the table at `t` has; 0: it has none. With `inner`,
+** in the tables in it. */
 static uint32_t last_in(lua_State *L, int self, const struct file *f, int t, bool inner) {
     int top = lua_gettop(L), left = MODULE_FIELDS;
     uint32_t last = 0;
@@ -61,13 +60,14 @@ uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t) {
     return last ? join(f->definitions[last - 1].key, f->definitions[last - 1].function) | inner : 0;
 }
 
-/* The key is below the function on top, of that hash: has somebody else put that there than the file itself? */
+/* The key and the function under it, of this hash, are on top. Has somebody else than the file put
+** that function there? */
 static bool is_replaced(lua_State *L, const struct file *f, uint64_t hash) {
     return !f || !tine__file_function(f, hash) ||
            tine__file_defines_another(f, lua_tostring(L, -2), hash);
 }
 
-/* The same in the table at `t`; with `inner` in the tables in it. */
+/* Look for the witness in the table at `t`; with `inner`, in the tables in it. */
 static enum witnessed look_in(lua_State *L, int self, const struct file *f, int t, uint64_t witness,
                               bool inner) {
     int top = lua_gettop(L), left = MODULE_FIELDS;

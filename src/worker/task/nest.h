@@ -50,7 +50,8 @@ int tine__nest_begin(lua_State *L, struct loop *l, struct waiting *w);
 int tine__nest_wait(struct waiting *w, const uint64_t *numbers, uint32_t n, uint64_t deadline);
 /* End the wait. `settled`: all tasks that the last tine__nest_wait named have ended. */
 void tine__nest_end(lua_State *L, struct waiting *w, bool settled);
-/* Cancel a task if it has not begun. Its result has been taken in when this returns. */
+/* Cancel a task if it has not begun. If that has succeeded, its result has been taken in when this
+** returns. */
 void tine__nest_cancel(struct loop *l, uint64_t number);
 
 /* In a pool without processes: run a task at once, on top of the one that submits it. `call`
