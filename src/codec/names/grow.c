@@ -1,12 +1,14 @@
-/* The index of a worker is made longer when modules were loaded: its codec is the only one, and what it has learnt of those
-** that were there before is still so.
+/* Extending the index of a worker when modules were loaded. A worker has only one codec, and what
+** that has learned of the old names remains true.
 **
-** A worker that is forked has an index already, from the process that forked it, and is asked for a name when it returns its
-** first table. All modules would be walked through for that, which takes longer than many a task. So what is new is looked at:
-** modules of new names, and all that can be reached from them; and in the tables of modules of old, and in those that new ones
-** lead to, fields that were not there: a module may extend another one.
+** A forked worker has an index already, from the process that forked it. It needs a name when it
+** returns its first table, and walking over all modules again would take longer than many a task.
+** So only new things are looked at: modules with new names, and all that can be reached from them;
+** and new fields in the tables of old modules, and in old tables that new objects lead to, since a
+** module may extend another one.
 **
-** Old places stay. One whose object is not there any more, so that its address may be another one's now, is nobody's.
+** Old places stay. If an object is no longer there, another one may have its address; then the
+** place gets the address `nobody`.
 */
 #include <string.h>
 #include "base/sys.h"
@@ -16,9 +18,9 @@
 #include "codec/names/walk.h"
 #include "codec/state.h"
 
-static const char nobody; /* no object has its address */
+static const char nobody; /* an address that no object has */
 
-/* Is the value at `step` the last step to that place? */
+/* Is the value at `step` the last step of the way to object number `id`? */
 static bool is_step_to(const struct building *b, uint32_t id, int step) {
     lua_State *L = b->e->L;
     lua_rawgeti(L, b->paths, (lua_Integer)id + 1);
@@ -27,7 +29,7 @@ static bool is_step_to(const struct building *b, uint32_t id, int step) {
     return is;
 }
 
-/* Does the way to that place lead to the object on top? */
+/* Does the way to object number `id` lead to the object on top? */
 static bool is_there(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
     int top = lua_gettop(L);
@@ -37,7 +39,7 @@ static bool is_there(struct building *b, uint32_t id) {
     return is;
 }
 
-/* The table on top, of that number, is to be looked at again, if it is not already. */
+/* Have the table on top, which has number `id`, walked again, unless that is noted already. */
 static void note_again(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
     bool noted = lua_rawgeti(L, b->objects, (lua_Integer)id + 1) != LUA_TNIL;
@@ -50,10 +52,10 @@ static void note_again(struct building *b, uint32_t id) {
     lua_rawseti(L, b->objects, -(lua_Integer)++b->again);
 }
 
-/* A module of old was met, or what was none so far. */
+/* An object with an old place was met as a module. */
 static bool keeps_root(struct building *b, const struct place *place, uint32_t id, int step) {
     if (place->depth > 0)
-        b->anew = true; /* better names begin with it */
+        b->anew = true; /* it was none before: names through it are shorter now */
     else
         b->roots += is_step_to(b, id, step);
     return true;
@@ -74,7 +76,7 @@ static bool keeps(struct building *b, struct place *place, int step) {
     return true;
 }
 
-/* Has the table on top something that was not in it, as far as can be seen? Its number is `id`. */
+/* Has the table on top, object number `id`, contents that were not in it, as far as can be seen? */
 static bool has_more(const struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
     int t = lua_gettop(L);
@@ -90,7 +92,8 @@ static bool has_more(const struct building *b, uint32_t id) {
     return more;
 }
 
-/* Modules of old, whose tables may have got something. How many. */
+/* Count the old modules; with `into`, also walk over the tables of those that have got
+** something. */
 static uint32_t look_at_roots(struct building *b, bool into) {
     lua_State *L = b->e->L;
     const struct index *x = b->index;
@@ -111,7 +114,7 @@ static uint32_t look_at_roots(struct building *b, bool into) {
     return n;
 }
 
-/* Those that were noted after the first `looked`. */
+/* Walk again over the tables that were noted after the first `looked`. */
 static void look_again(struct building *b, uint32_t looked) {
     lua_State *L = b->e->L;
     for (uint32_t i = looked + 1; i <= b->again && !b->failed; i++) {
@@ -123,7 +126,7 @@ static void look_again(struct building *b, uint32_t looked) {
     }
 }
 
-/* All that is new. */
+/* Walk over everything new. */
 static void look(struct building *b) {
     uint32_t from = b->old, looked = 0;
     look_at_roots(b, true);
@@ -135,7 +138,7 @@ static void look(struct building *b) {
     }
 }
 
-/* The codec's own part: what it knows of each. */
+/* Extend the codec's own list of names. False: no memory. */
 static bool have_room(struct codec *c) {
     struct names *n = &c->names;
     uint32_t used = n->index->used;
@@ -149,7 +152,7 @@ static bool have_room(struct codec *c) {
     for (size_t i = 0; i < sizeof n->filter / sizeof *n->filter; i++)
         n->filter[i] |= n->index->filter[i];
     memset(n->plain, 0, sizeof n->plain);
-    memset(c->sent, 0, sizeof c->sent); /* they may have names now */
+    memset(c->sent, 0, sizeof c->sent); /* they may have got names */
     c->last = NULL;
     return true;
 }
@@ -159,8 +162,8 @@ bool tine__index_grow(struct encoder *e) {
     int loaded = lua_gettop(L);
     struct index *x = e->c->names.index;
     if (e->c->path)
-        return false;                  /* others may share it */
-    if (x->used > e->c->names.count) { /* there was no memory for it */
+        return false;                  /* other codecs may share the index */
+    if (x->used > e->c->names.count) { /* an earlier attempt had no memory for the names */
         tine__names_free(e->c);
         return false;
     }
@@ -179,10 +182,10 @@ bool tine__index_grow(struct encoder *e) {
         b.failed = true;
     lua_settop(L, loaded);
     if (b.failed || !have_room(e->c)) {
-        tine__names_free(e->c); /* nobody uses what was begun */
+        tine__names_free(e->c); /* an index that was only begun must not be used */
         return false;
     }
     lua_newtable(L);
-    lua_rawseti(L, e->self, ST_USES); /* a module's code may name one that has come */
+    lua_rawseti(L, e->self, ST_USES); /* a module's code may name a module that was loaded now */
     return true;
 }

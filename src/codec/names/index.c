@@ -1,4 +1,5 @@
-/* The index of names (names.c) is made when something turns up that has none, and made longer or anew when modules came. */
+/* Building the index of names (names.c): done when an object turns up that has no name, and again
+** when modules were loaded. */
 #include <lauxlib.h>
 #include <string.h>
 #include "base/hot.h"
@@ -13,7 +14,7 @@ static void put_table(struct encoder *e, int at, int slot) {
     lua_rawseti(e->L, e->self, slot);
 }
 
-/* The parts of an index lie on top of package.loaded. */
+/* Walk over everything. The parts of the index lie on the stack above package.loaded. */
 static void begin(struct building *b) {
     b->paths = b->loaded + 1 + INDEX_PATHS;
     b->objects = b->loaded + 1 + INDEX_OBJECTS;
@@ -25,7 +26,8 @@ static void begin(struct building *b) {
         tine__walk_on(b, 0);
 }
 
-/* Is there one that another codec has left, and is it still so? */
+/* Use the index that another codec has left, if everything is still as it was when that was
+** built. */
 static bool share(struct building *b, uint64_t loaded) {
     struct index_sums sums;
     b->index = tine__index_push_left(b->e, loaded, &sums);
@@ -44,7 +46,7 @@ static void make(struct building *b, uint64_t loaded) {
     struct encoder *e = b->e;
     uint32_t places = tine__walk_expected(b);
     b->index = tine__index_push_new(e->L, places);
-    put_table(e, b->loaded + 1 + INDEX_OWNERS, ST_OWNERS); /* both are asked meanwhile */
+    put_table(e, b->loaded + 1 + INDEX_OWNERS, ST_OWNERS); /* the walk uses both */
     lua_newtable(e->L);
     lua_rawseti(e->L, e->self, ST_FOUND);
     begin(b);
@@ -52,7 +54,8 @@ static void make(struct building *b, uint64_t loaded) {
         tine__index_leave(e, &(struct index_sums){loaded, b->sum}, b->loaded + 1, b->searched);
 }
 
-/* From now on it is the codec's; what was learnt with another one is forgotten. */
+/* The codec uses the new index from now on. What it has learned of names in its old index is
+** dropped. */
 static void use(struct building *b) {
     static const int slots[] = {ST_FOUND, ST_ANCHORS, ST_USES, ST_WATCHES, ST_WAYS};
     struct encoder *e = b->e;
@@ -86,9 +89,9 @@ static int build(struct encoder *e, uint64_t sum) {
     return 0;
 }
 
-/* ---- when it is made ---- */
+/* ---- when the index is built ---- */
 
-/* The length of package.loaded and what is in it, as one number. */
+/* A hash of the number of entries in package.loaded and of the addresses in it. */
 static uint64_t sum_of_loaded(lua_State *L, int loaded) {
     uint64_t sum = 0;
     for (lua_pushnil(L); lua_next(L, loaded); lua_pop(L, 1)) {

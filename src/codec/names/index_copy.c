@@ -1,11 +1,13 @@
-/* The index of names, left for the other codecs of the state.
+/* Leaving an index of names to the other codecs of a Lua state.
 **
-** A state has a codec for each pool, and each needs an index of what is loaded. The one that made it last leaves it
-** in the registry, with a sum of all that was met on the way, and where. Who finds it walks through it once more, which
-** is far less than to make it, and shares it if the sum is the same: then everything that it was made from is where
-** it was.
+** A state has a codec for each pool, and each needs an index. The codec that has built one last
+** leaves it in the registry, with a sum of all objects that were met on the walk, and of their
+** places. Another codec walks once more, only to compute the sum, which is much faster than to
+** build an index. If the sum is the same, everything is where it was, and the codec shares the
+** index.
 **
-** The objects are in a table with weak values. As long as they all live, their addresses are theirs.
+** The objects are in a table with weak values. As long as all of them are alive no other object has
+** one of their addresses.
 */
 #include <lua.h>
 #include <string.h>
@@ -14,9 +16,9 @@
 #include "codec/names/index.h"
 #include "codec/state.h"
 
-static const char left_key; /* registry */
+static const char left_key; /* registry key of the userdata that owns the index left last */
 
-/* Its user values: the tables, and: */
+/* User values of the userdata: the tables, and where files were looked for. */
 enum { HOLDER_SEARCH = INDEX_PARTS, HOLDER_VALUES = HOLDER_SEARCH };
 
 struct holder {
@@ -41,7 +43,8 @@ struct index *tine__index_push_new(lua_State *L, uint32_t expected) {
     return h->index;
 }
 
-/* Push where modules are looked for, by which it was decided which of two names is better; false if nobody looked. */
+/* Push a string of where modules are looked for, which has decided which of two names of a module
+** is better; or false if it has not mattered. */
 static void push_search(lua_State *L, const struct codec *c, bool searched) {
     if (searched)
         lua_pushfstring(L, "%s\n%s\n%s", c->path, c->cpath, c->cwd ? c->cwd : "");
@@ -60,7 +63,7 @@ void tine__index_leave(struct encoder *e, const struct index_sums *sums, int par
     lua_State *L = e->L;
     struct holder *h = lua_touserdata(L, parts + INDEX_HOLDER);
     if (!e->c->path)
-        return; /* a worker's, which has no other */
+        return; /* a worker has only one codec */
     h->sums = *sums;
     make_weak(L, parts + INDEX_OBJECTS);
     for (int i = INDEX_PATHS; i < INDEX_PARTS; i++) {
@@ -73,7 +76,8 @@ void tine__index_leave(struct encoder *e, const struct index_sums *sums, int par
     lua_rawsetp(L, LUA_REGISTRYINDEX, &left_key);
 }
 
-/* Is what is on top for what is loaded now, and found where this codec's modules are looked for? */
+/* Does the userdata on top own an index for what is loaded now, which does not depend on where
+** files are found, or for which they are found in the same places? */
 static bool is_for(lua_State *L, const struct codec *c, uint64_t loaded) {
     const struct holder *h = lua_touserdata(L, -1);
     if (!h || !h->index || !c->path || h->sums.loaded != loaded)

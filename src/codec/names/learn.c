@@ -1,6 +1,6 @@
-/* What a name is now: its way, how the thing goes by it, and its operation on the wire.
+/* Learning about a name: its way, how its object travels, and the operation that encodes it.
 **
-** That is looked at when the name is first used, and again when the module's file has changed.
+** This is done when the name is first used, and again when the module's file has changed.
 */
 #include <lua.h>
 #include <string.h>
@@ -27,14 +27,15 @@ static void put_hash(char *out, uint64_t hash) {
     put_le32(out + 4, (uint32_t)(hash >> 32));
 }
 
-/* What the other side compares: eight bytes, of a table in a module eight more, and for its message the end of the file's
-** name. */
+/* Write the check of a name (codec.h): a hash, for a table in a module its witness, and the end of
+** the path of the file or library, for error messages. Returns the number of bytes; 0: nothing can
+** be compared. */
 static size_t write_check(struct encoder *e, int idx, const struct name *n, char *out) {
     lua_State *L = e->L;
     const char *path = n->file ? n->file->path : "";
     uint64_t hash = 0;
     if (n->kind == NAME_CFUNCTION && n->depth > 0 && tine__library_is_ours(lua_tocfunction(L, idx)))
-        return 0; /* the other side may have us in a library, or in its program */
+        return 0; /* the other side may have Tine in another library or program */
     if (n->builtin && n->kind != NAME_CFUNCTION)
         return 0;
     if (n->kind == NAME_CFUNCTION)
@@ -58,7 +59,6 @@ static size_t write_check(struct encoder *e, int idx, const struct name *n, char
     return head + part;
 }
 
-/* Its operation on the wire, made at first use. */
 int tine__name_make_wire(struct encoder *e, int idx, struct name *n) {
     struct buf *b = &e->c->names.bytes;
     size_t start = b->len;
@@ -84,15 +84,17 @@ int tine__name_make_wire(struct encoder *e, int idx, struct name *n) {
     return 0;
 }
 
-/* ---- what it is ---- */
+/* ---- how its object travels ---- */
 
-/* Is the module's file another one than it was, so that it does not say any more what is here? */
+/* Has the module's file changed since the module was loaded? Then it does not say what the module
+** holds. */
 static bool has_changed(struct encoder *e, const struct name *n) {
     return n->file && n->file->lua &&
            tine__version(e->L, e->self, tine__name_root(e, n), n->file) != n->file->hash;
 }
 
-/* Or that of a module that its code reaches? Whoever loads it there loads the other one. */
+/* Has the file of a module that this one's code reaches changed? The other side would load the new
+** one. */
 static bool reaches_changed(struct encoder *e, const struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -111,15 +113,16 @@ static bool reaches_changed(struct encoder *e, const struct name *n) {
     return changed;
 }
 
-/* How a thing of a module goes whose file says nothing of it any more: a class or a sentinel may be the same as there. */
+/* How an object travels whose module's file has changed: a table (a class, a sentinel) may still be
+** the same on the other side. */
 static enum going goes_changed(const struct name *n) {
     return n->kind == NAME_HELD ? GOES_BY_BOTH : GOES_BY_VALUE;
 }
 
-/* What the file says of a function's upvalue. */
+/* A fact about an upvalue of a function that the file's record has. */
 typedef bool saying(const struct file *f, uint64_t function, int upvalue);
 
-/* Has the function on top, the module's, the table `t` for good, and puts things into it, as `says` tells? */
+/* Does the function on top have the table `t` as an upvalue for which `says` is true? */
 static bool fills(struct encoder *e, const struct name *n, const void *t, saying *says) {
     lua_State *L = e->L;
     int fn = lua_gettop(L);
@@ -129,7 +132,7 @@ static bool fills(struct encoder *e, const struct name *n, const void *t, saying
     return it;
 }
 
-/* Does one of the functions in its module's table? */
+/* The same for any of the functions in the module's own table. */
 static bool is_filled_field(struct encoder *e, const struct name *n, saying *says) {
     lua_State *L = e->L;
     int top = lua_gettop(L), left = MODULE_FIELDS;
@@ -144,7 +147,8 @@ static bool is_filled_field(struct encoder *e, const struct name *n, saying *say
     return filled;
 }
 
-/* Is it a table, perhaps of data, that functions of its module have for good and put things into: a registry? */
+/* Do functions of the module have this table as an upvalue for which `says` is true (they always
+** have this table, and put things into it)? Then it may be a registry. */
 static bool is_filled(struct encoder *e, const struct name *n, saying *says) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -162,7 +166,7 @@ static bool is_filled(struct encoder *e, const struct name *n, saying *says) {
            (n->depth == 1 && !n->meta && n->going == GOES_BY_BOTH && is_filled_field(e, n, says));
 }
 
-/* The name is new, or its file has changed: see what it is now. */
+/* Fill in all that is known about the name of the object at `idx`. 0 or an error. */
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
@@ -173,7 +177,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     tine__watch_free(&n->watch);
     if (n->going == GOES_BY_VALUE)
         return 0;
-    lua_rawgeti(L, e->self, ST_ANCHORS); /* so that the address stays its own */
+    lua_rawgeti(L, e->self, ST_ANCHORS); /* so that no other object gets its address */
     lua_pushvalue(L, idx);
     lua_rawseti(L, -2, (lua_Integer)(n - e->c->names.list) + 1);
     lua_pop(L, 1);
@@ -183,7 +187,7 @@ static int learn(struct encoder *e, int idx, struct name *n) {
     return tine__name_make_wire(e, idx, n);
 }
 
-/* Can it be what the name is of? Another object may have the address of a dead one. */
+/* Can the object at `idx` be of this kind? Another object may have the address of a dead one. */
 static bool is_kind(lua_State *L, int idx, enum name_kind kind) {
     switch (lua_type(L, idx)) {
     case LUA_TTABLE:
@@ -198,7 +202,7 @@ static bool is_kind(lua_State *L, int idx, enum name_kind kind) {
     }
 }
 
-/* Is the object at `idx` where its name says? */
+/* Does the way of the name lead to the object at `idx`? */
 static bool is_there(struct encoder *e, int idx, const struct name *n) {
     int top = lua_gettop(e->L);
     bool there = tine__name_walk(e, n) && lua_rawequal(e->L, -1, idx);
@@ -206,13 +210,15 @@ static bool is_there(struct encoder *e, int idx, const struct name *n) {
     return there;
 }
 
-/* It is not; but the index has only one of its names. */
+/* It does not. Does another way, which the index does not have, lead to it? Then the name is
+** moved. */
 static bool is_elsewhere(struct encoder *e, int idx, struct name *n) {
     if (n->known || n->builtin || e->c->names.list[n->root].ranked)
         return false;
     n->file = tine__file_of(e->L, e->c, e->self, tine__name_root(e, n));
     tine__choose_way(e, n, true);
-    e->c->names.list[n->root].ranked = true; /* nor need one look again where there is no file */
+    /* without a file there is no need to look again, either */
+    e->c->names.list[n->root].ranked = true;
     return n->moved && is_there(e, idx, n);
 }
 

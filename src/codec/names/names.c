@@ -1,22 +1,31 @@
-/* What can be reached from loaded modules, by address: the reverse of package.loaded.
+/* Names: the objects that can be reached from loaded modules, by address. This is package.loaded
+** reversed.
 **
-** THE RULE. A name may stand only for what the other process will really get under that name. Whatever
-** cannot be shown to be the same goes by value; whatever can go by neither is an error. So the index below says
-** only where a thing might be found. What is shown of it, and how, is in proof.c; what the other side checks
-** before it takes its own for it, in resolve.c; that what the program changed in a module goes along with the
-** module, in changes.c; where the other side will look for a module's code, in files.c; that Lua's own C functions
-** are known by their address alone, in standard.c. docs/travel.md has the rule in examples.
+** THE RULE. A name may only stand for an object that the other process really gets under that name.
+** What cannot be shown to be the same there travels by value; what can travel neither way is an
+** error. The index below only says where an object may be found. Other files decide:
 **
-** THE INDEX. Tables, Lua functions, C functions and userdata, to a few steps from package.loaded. A step is a
-** field, an item, a metatable, or an upvalue of a function: so private classes, and sentinels that only the
-** functions of a module see, have names too. The nearest way counts. An entry says where its object was;
-** before it is used the way there is walked again, so an entry can be out of date but never wrong. When
-** something turns up that has no name, the index is compared with package.loaded (its length and the
-** addresses in it) and made anew if that has changed; this is done at most once for a segment. Codecs of one state
-** share it (index_copy.c), as long as all that it was made from is where it was.
+**     proof.c               what can be shown of an object, and how
+**     decode/resolve.c      what the other side compares before it takes its own object
+**     changes/              what the program has changed in a module, which goes along with it
+**     files/files.c         where the other side will look for a module's code
+**     lua/standard.c        Lua's own C functions, which are recognized by address alone
 **
-** Functions of the program itself, wherever they are held, are no way to anything: only through functions from the
-** file of a loaded module does the index look at upvalues. Of `_G` only C functions and userdata have names.
+** docs/travel.md explains the rule with examples.
+**
+** THE INDEX. It has tables, Lua functions, C functions and userdata that are a few steps away from
+** package.loaded. A step is a field, an item of a list, a metatable, or an upvalue of a function;
+** so private classes, and sentinels that only functions of a module see, have names, too. An object
+** gets its shortest way. An entry says where its object was. Before it is used its way is followed
+** again, so an entry can be out of date, but does no harm. When an object turns up that has no
+** name, package.loaded is compared with what it was (number of entries, and addresses), and the
+** index is built anew if it has changed; this is done at most once for a segment. The codecs of a
+** Lua state share an index (index_copy.c), as long as everything that it was made from is where it
+** was.
+**
+** No way leads through the program's own functions, wherever they are held: the index only follows
+** upvalues of functions from the files of loaded modules. In `_G` only C functions and userdata
+** have names.
 */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -57,7 +66,7 @@ static void put_slot(struct index *x, uint32_t id) {
     x->filter[name_filter_bit(key) / 64] |= UINT64_C(1) << name_filter_bit(key) % 64;
 }
 
-/* Have room for `cap` places, a power of two. */
+/* Make room for `cap` places, a power of two. */
 static bool grow(struct index *x, uint32_t cap) {
     struct place *list = sys.realloc(x->list, cap * sizeof *list);
     if (!list)
@@ -106,7 +115,7 @@ void tine__index_drop(struct index *x) {
     free(x);
 }
 
-/* ---- what a codec knows ---- */
+/* ---- the names of a codec ---- */
 
 void tine__names_find_kept(struct names *n) {
     n->nkept = 0;
@@ -146,7 +155,7 @@ void tine__names_free(struct codec *c) {
     n->built = false;
     memset(n->plain, 0, sizeof n->plain);
     memset(n->filter, 0, sizeof n->filter);
-    memset(c->sent, 0, sizeof c->sent); /* they may have names then */
+    memset(c->sent, 0, sizeof c->sent); /* their names refer to the index */
     c->last = NULL;
 }
 
@@ -173,7 +182,7 @@ struct name *tine__name_find(const struct codec *c, const void *p) {
     return found && id < c->names.count ? tine__name_at(c, id) : NULL;
 }
 
-/* ---- using it ---- */
+/* ---- following ways ---- */
 
 static uint32_t parent_of(const struct names *n, uint32_t id) {
     return n->list[id].moved ? n->list[id].parent : n->index->list[id].parent;
@@ -194,7 +203,7 @@ uint32_t tine__name_parent(const struct encoder *e, uint32_t id) {
 }
 
 static int way_to(const struct names *n, const struct name *name, uint32_t way[WAY_MAX]) {
-    bool listed = name->depth > 0; /* one that is made for a library is not */
+    bool listed = name->depth > 0; /* else encode/name.c has made it, and it is not in the list */
     return tine__name_way(n, listed ? (uint32_t)(name - n->list) : name->root, way);
 }
 
@@ -210,7 +219,8 @@ void tine__name_push_step(struct encoder *e, uint32_t id) {
     lua_remove(L, -2);
 }
 
-/* The same; the steps that the index has are at stack index `paths`. */
+/* The same as tine__name_push_step; the steps of the index (ST_PATHS) are at stack index
+** `paths`. */
 static void push_step(struct encoder *e, int paths, uint32_t id) {
     if (unlikely(e->c->names.list[id].moved))
         tine__name_push_step(e, id);
@@ -237,7 +247,8 @@ static bool walk(struct encoder *e, const struct name *name) {
     return true;
 }
 
-/* Have those on the way to it that go by another one than the index has go by that again. False: there are none. */
+/* Let all objects on the way to this one use the index's way again. False: none of them was
+** moved. */
 static bool move_back(struct encoder *e, const struct name *name) {
     struct names *n = &e->c->names;
     uint32_t way[WAY_MAX];
@@ -253,13 +264,14 @@ static bool move_back(struct encoder *e, const struct name *name) {
     return moved;
 }
 
-/* Is the value on top the object of that name? */
+/* Is the value on top the object of the name? */
 static bool is_it(lua_State *L, const struct name *name) {
     const void *p = name->kind == NAME_USERDATA ? lua_touserdata(L, -1) : lua_topointer(L, -1);
     return p == name->key;
 }
 
-/* The program may have put something else into the better way that was chosen, and the thing be where it was, too. */
+/* If a moved way no longer leads to the object, the program may have changed something on that way,
+** and the index's way may still be good. */
 bool tine__name_walk(struct encoder *e, const struct name *name) {
     bool good = walk(e, name);
     if (likely(good && is_it(e->L, name)) || !name->depth || !move_back(e, name))
@@ -336,7 +348,7 @@ const char *tine__name_root(struct encoder *e, const struct name *name) {
     lua_State *L = e->L;
     lua_rawgeti(L, e->self, ST_PATHS);
     lua_rawgeti(L, -1, (lua_Integer)name->root + 1);
-    const char *s = lua_tostring(L, -1); /* stays: the table has it */
+    const char *s = lua_tostring(L, -1); /* valid: the table keeps it */
     lua_pop(L, 2);
     return s;
 }

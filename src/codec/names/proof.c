@@ -1,15 +1,19 @@
-/* How a thing that a module holds goes: by name, by name and value, or by value.
+/* Proofs: does an object that a module holds travel by name, by name and value, or by value?
 **
-** By name goes what can be shown, here and now, to be what the other side gets, or what the other side can check:
+** By name travels what can be shown, here and now, to be what the other side gets, or what the
+** other side can compare:
 **
-**     tables of a module with functions that its file defines (module tables, classes): the file's hash travels, and
-**         one of these functions (witness.c)
-**     functions that the file defines once, not inside of another function nor in a loop; their hash travels
-**     private tables in which the module keeps something about others, which is part of these (encode/kept.c)
-**     C functions: library and place in it travel        userdata: the name of its class does
+**     tables of a module that hold functions which its file defines (module tables, classes): the
+**         file's hash travels along, and for a table in a module a witness (witness.h)
+**     functions that the file makes once, neither inside of another function nor in a loop: the
+**         function's hash travels along
+**     private tables in which the module keeps things about other objects (encode/kept.c)
+**     C functions: library and offset travel along
+**     userdata: the name of the class travels along
 **
-** By name and value goes what may be the same: tables of data, sentinels, closures that another function made. The
-** other side compares, and takes its own if it is the same (same.c). Everything else goes by value.
+** By name and value travels what may be the same there: tables of data, sentinels, closures that
+** another function has made. The other side compares, and takes its own object if it is the same
+** (decode/same.c). Everything else travels by value.
 */
 #include <lauxlib.h>
 #include <limits.h>
@@ -24,13 +28,13 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-/* ---- whose a function is ---- */
+/* ---- the file that a function is from ---- */
 
 const char *tine__source_of(lua_State *L, int fn) {
     lua_Debug ar;
     lua_pushvalue(L, fn);
     lua_getinfo(L, ">S", &ar);
-    return ar.source; /* as long as the function */
+    return ar.source; /* valid as long as the function */
 }
 
 bool tine__is_of_text(lua_State *L) {
@@ -38,7 +42,7 @@ bool tine__is_of_text(lua_State *L) {
     return *source != '@' && *source != '=';
 }
 
-/* What the Lua function at `fn` is to that file. */
+/* What the Lua function at `fn` is to the file `f`. */
 static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
     if (!f->lua || (*tine__source_of(e->L, fn) != '@' && !f->dumped))
         return ORIGIN_OTHER;
@@ -48,7 +52,8 @@ static enum origin origin_in(struct encoder *e, const struct file *f, int fn) {
     return h->level > 1 ? ORIGIN_AGAIN : h->again ? ORIGIN_MANY : ORIGIN_ONCE;
 }
 
-/* The same for the file of another module, that the code of `f` names, if the function is from such a one. */
+/* What the Lua function at `fn` is to the file of its own module, if the code of `f` names that
+** module. */
 static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, int fn) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -63,7 +68,7 @@ static enum origin origin_in_mentioned(struct encoder *e, const struct file *f, 
     return origin;
 }
 
-/* Does the code of that file name a loaded module that is in the library at `path`? */
+/* Does the code of `f` name a loaded module whose file is the C library at `path`? */
 static bool mentions_library(struct encoder *e, const struct file *f, const char *path) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -80,7 +85,8 @@ static bool mentions_library(struct encoder *e, const struct file *f, const char
     return does;
 }
 
-/* Is the C function at `fn` from the module's library, or from that of a module that its code names? */
+/* Is the C function at `fn` from the module's library `f`, or from the library of a module that the
+** code of `f` names? */
 static bool is_from_library(struct encoder *e, const struct file *f, int fn) {
     const char *path = NULL;
     if (!tine__library_hash(lua_tocfunction(e->L, fn), &path) || !path)
@@ -114,7 +120,7 @@ bool tine__push_wrapped(lua_State *L, int value) {
             level++;
         if (level && lua_getstack(co, level - 1, &ar))
             lua_getinfo(co, "f", &ar);
-        else if (lua_gettop(co)) /* it has not begun */
+        else if (lua_gettop(co)) /* the coroutine has not begun */
             lua_pushvalue(co, 1);
         else
             lua_pushnil(co);
@@ -171,14 +177,16 @@ bool tine__is_misplaced(struct encoder *e, const struct file *f, int fn, const c
 
 /* ---- tables ---- */
 
-/* Is the function on top one that the module's file defines? */
+/* Is the function on top one that the file defines? `module`: in the module's own table, functions
+** made by other functions of the file count, too. */
 static bool is_own(struct encoder *e, const struct file *f, bool module) {
     enum origin o = tine__origin(e, f, lua_gettop(e->L));
     return o == ORIGIN_ONCE || o == ORIGIN_MANY || (o == ORIGIN_AGAIN && module);
 }
 
-/* Does the table at `t` hold a function that its module's file defines? For a module's own table, tables in it count,
-** too: the program may have replaced all the others; of those, not all fields. */
+/* Does the table at `t` hold a function that its module's file defines? `depth`: tables in it are
+** searched, too; so for a module's own table, since the program may have replaced all functions in
+** that itself. */
 static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
     lua_State *L = e->L;
     int left = module && depth == 0 ? MODULE_FIELDS : INT_MAX, top = lua_gettop(L);
@@ -195,7 +203,8 @@ static bool has_own(struct encoder *e, const struct file *f, int t, bool module,
     return found;
 }
 
-/* Is the table at `t` really the standard library of that name? */
+/* Does the table at `t` hold one of Lua's own functions of the library `module`, under its own
+** name? Then it is that library. */
 static bool is_standard(lua_State *L, int t, const char *module) {
     for (const struct standard *s = tine__standard_list(); s->f; s++) {
         if (strcmp(s->module, module) != 0)
@@ -210,8 +219,9 @@ static bool is_standard(lua_State *L, int t, const char *module) {
     return false;
 }
 
-/* Is the table at `t`, of that name, a class that keeps its methods in tables of its own (middleclass)? A record of data has no
-** metatable; and what a stub of the program's holds has another place. */
+/* Is the table at `t` a class that keeps its methods in tables of its own (middleclass)? It must
+** have a metatable, unlike a record of data; and the tables in it must have their names there,
+** unlike those that a stub of the program's holds. */
 static bool is_class(struct encoder *e, int t, const struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -230,7 +240,8 @@ static bool is_class(struct encoder *e, int t, const struct name *n) {
     return is;
 }
 
-/* Is the step on top from the object of number `from` one that the file takes when it is loaded, and nothing else? */
+/* Is the step on top, from object number `from`, one that the file makes when it is loaded, and
+** never later? */
 static bool is_files_step(struct encoder *e, const struct file *f, uint32_t from) {
     lua_State *L = e->L;
     int step = lua_gettop(L);
@@ -254,7 +265,7 @@ bool tine__is_files(struct encoder *e, uint32_t id) {
     return is;
 }
 
-/* Is it a table that only functions of its module see, and which is there from the beginning? */
+/* Is it a table that only functions of the module see, and that exists from the beginning? */
 static bool is_private(struct encoder *e, const struct name *n) {
     uint32_t id = (uint32_t)(n - e->c->names.list);
     bool private = false;
@@ -268,9 +279,10 @@ static bool is_private(struct encoder *e, const struct name *n) {
     return private;
 }
 
-/* Is the table at `t` a stub or a spy of the program's: called by way of a function of the program's, and what it holds of the
-** file's functions is under keys that the file does not have? A class to which the program has given a __call has its
-** methods where the file puts them. */
+/* Is the table at `t` a stub or a spy that the program has put into the module? It can be called
+** through a function of the program's, and has no functions of the file under keys that the file
+** stores functions under. (A class to which the program has given a __call has its methods under
+** such keys.) */
 static bool is_stub(struct encoder *e, const struct file *f, int t) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -310,7 +322,8 @@ uint64_t tine__hash_of_file(lua_State *L, struct codec *c, int self, const char 
 
 /* ---- functions and userdata ---- */
 
-/* Is it another module's, in a field where the file has a function of its own? The program has put it there. */
+/* Does the field have a function that another module has made, while the module's file has one of
+** its own for this field? Then the program has put it there. */
 static bool is_in_anothers_place(struct encoder *e, const struct name *n, int fn) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -340,7 +353,8 @@ static enum going function_goes(struct encoder *e, int fn, struct name *n) {
     }
 }
 
-/* A coroutine that the program has wrapped is not what a worker has there. */
+/* A coroutine of the program's (coroutine.wrap) in a module travels by value: a worker does not
+** have it there. */
 static enum going cfunction_goes(struct encoder *e, int fn, const struct name *n) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -349,7 +363,8 @@ static enum going cfunction_goes(struct encoder *e, int fn, const struct name *n
     return theirs ? GOES_BY_VALUE : GOES_BY_NAME;
 }
 
-/* A file that the program has opened and put into some module is not what a worker has there. */
+/* A file that the program has opened and put into a module travels by value: a worker does not have
+** it there. */
 static enum going userdata_goes(struct encoder *e, int idx, struct name *n) {
     if (n->builtin == BUILTIN_TINE || n->file)
         return GOES_BY_NAME;

@@ -1,4 +1,5 @@
-/* The way over all that can be reached from loaded modules, the nearest first: the index of names (names.c) is made of it. */
+/* The walk over all objects that can be reached from loaded modules, shortest ways first. It builds
+** the index (names.c). */
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/encode/encoder.h"
@@ -12,11 +13,12 @@
 #include "codec/names/walk.h"
 #include "codec/state.h"
 
-#define MAX_FIELDS 4096  /* of a module's own table: a longer one is data */
-#define MAX_ITEMS 256    /* of a table farther away */
-#define MAX_NAMES 200000 /* in all */
+#define MAX_FIELDS 4096  /* fields of a module's own table; a longer table is data */
+#define MAX_ITEMS 256    /* fields of other tables */
+#define MAX_NAMES 200000 /* places in an index */
 
-/* Is the function on top in the module's file, which was compiled before? Its chunk may be called by any name then. */
+/* Is the function on top from the module's file, if that holds bytecode? The name of its chunk may
+** be anything then. */
 static bool is_of_dump(struct building *b) {
     struct encoder *e = b->e;
     if (b->dump_of != b->from->root + 1) {
@@ -30,7 +32,8 @@ static bool is_of_dump(struct building *b) {
            tine__file_function(b->dump, tine__hash_function(e->L, e->self, lua_gettop(e->L)));
 }
 
-/* Is the function on top from a module's file? Functions of one file come one after the other, and share its name. */
+/* Is the function on top from a module's file? Functions of one file mostly follow each other, and
+** share the string with the chunk's name, so the last answer is kept. */
 static bool is_of_module(struct building *b) {
     lua_State *L = b->e->L;
     const char *source = tine__source_of(L, -1);
@@ -46,7 +49,7 @@ static bool is_foreign(const struct building *b, const void *p) {
     return p == b->e->c->globals || tine__own_table(b->e->c, p);
 }
 
-/* What the value on top is in the index; NAME_NONE: nothing. */
+/* The kind of the value on top; NAME_NONE: it gets no place. */
 static enum name_kind kind_of(struct building *b) {
     lua_State *L = b->e->L;
     switch (lua_type(L, -1)) {
@@ -64,7 +67,8 @@ static enum name_kind kind_of(struct building *b) {
     }
 }
 
-/* Of two names of one module the one that a file has, and of these the shorter: it is what others hold on to. */
+/* `mine` and `other` are names of one module: is `mine` better? A name for which there is a file is
+** better; of two such ones, the shorter. */
 static bool is_better_module(struct building *b, const char *mine, const char *other) {
     struct encoder *e = b->e;
     if (tine__standard_module(mine) != tine__standard_module(other))
@@ -77,7 +81,7 @@ static bool is_better_module(struct building *b, const char *mine, const char *o
     return m != n ? m < n : strcmp(mine, other) < 0;
 }
 
-/* Is the function on top from the file of that module? */
+/* Is the function on top from the file of the module with number `root`? */
 static bool is_from(struct building *b, uint32_t root) {
     lua_State *L = b->e->L;
     tine__push_owner(L, b->e->self, tine__source_of(L, -1), b->longest);
@@ -87,14 +91,14 @@ static bool is_from(struct building *b, uint32_t root) {
     return is;
 }
 
-/* Is that a C function for which only `_G` has a name so far? A worker has it there only by chance. */
+/* Is it a C function that has only been found in `_G` so far? A worker need not have it there. */
 static bool is_global(const struct building *b, const struct place *p) {
     return p->kind == NAME_CFUNCTION && b->index->list[p->root].kind == NAME_NONE;
 }
 
-/* The value on top is in the index under `old`: is the way to it that ends with the step at `step` a better one? Of ways
-** of one length that through the module whose the function is; otherwise one that does not depend on the order
-** of the traversal. */
+/* The value on top has the place `old`. Is the way that ends with the step at stack index `step`
+** better? Of ways of one length, the better one leads through the module that the function is from;
+** otherwise the choice only has to be independent of the order in which tables are traversed. */
 static bool is_better(struct building *b, const struct place *old, int step) {
     lua_State *L = b->e->L;
     bool better = false;
@@ -106,7 +110,7 @@ static bool is_better(struct building *b, const struct place *old, int step) {
     lua_rawgeti(L, b->paths, (lua_Integer)(old - b->index->list) + 1);
     const char *mine = lua_type(L, step) == LUA_TSTRING ? lua_tostring(L, step) : NULL;
     const char *other = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    lua_settop(L, top); /* both stay: tables have them */
+    lua_settop(L, top); /* both strings stay valid: tables keep them */
     if (!mine || !other)
         return mine && !other;
     if (!b->from) {
@@ -126,8 +130,9 @@ static uint8_t builtin_of(const char *module) {
     return strncmp(module, "tine", 4) == 0 ? BUILTIN_TINE : BUILTIN_LUA;
 }
 
-/* Of Lua's own libraries nothing but they themselves, and what `require` goes by: functions are known by their
-** address, and the rest was put there by the program. */
+/* May steps from b->from be followed? Not from Lua's own libraries, whose functions are recognized
+** by address, and whose other contents come from the program; except from `package`, which holds
+** the tables that `require` uses. */
 static bool is_way(const struct building *b) {
     if (b->from->builtin != BUILTIN_LUA)
         return true;
@@ -142,7 +147,8 @@ static bool is_held(const struct building *b, enum name_kind kind) {
     return b->from && b->from->builtin == BUILTIN_LUA ? kind == NAME_HELD : kind != NAME_NONE;
 }
 
-/* Enter the value on top, a step (the value at `step`) from b->from. */
+/* Give the value on top a place, or a better one. It is a step (the value at `step`) from
+** b->from. */
 static void enter(struct building *b, int step) {
     lua_State *L = b->e->L;
     struct index *x = b->index;
@@ -165,7 +171,7 @@ static void enter(struct building *b, int step) {
         return;
     }
     uint32_t id = (uint32_t)(place - x->list);
-    b->from = b->from ? &x->list[from_id] : NULL; /* the list may have moved */
+    b->from = b->from ? &x->list[from_id] : NULL; /* the list may have been reallocated */
     place->kind = (uint8_t)kind;
     place->meta = lua_isboolean(L, step);
     place->parent = b->from ? from_id : id;
@@ -180,11 +186,11 @@ static void enter(struct building *b, int step) {
     }
 }
 
-/* ---- a step ---- */
+/* ---- steps ---- */
 
-/* That the value on top is under the key at `key` of the object with that number, as one number. */
+/* A hash of: the value on top is under the key at `key` of object number `from`. */
 static uint64_t place_of(lua_State *L, int key, uint32_t from) {
-    uint64_t step = (uint64_t)(uintptr_t)lua_topointer(L, key); /* of a string */
+    uint64_t step = (uint64_t)(uintptr_t)lua_topointer(L, key); /* the address of a string */
     if (!step)
         step = (uint64_t)lua_tointeger(L, key) + 1;
     uint64_t x = (step + UINT64_C(0xFF51AFD7ED558CCD) * from) * UINT64_C(0x9E3779B97F4A7C15);
@@ -198,7 +204,7 @@ static bool is_object(lua_State *L) {
            type == LUA_TLIGHTUSERDATA;
 }
 
-/* The value on top is a step (the value at `key`) from b->from: count it, and enter it. */
+/* The value on top is a step (the value at `key`) from b->from: add it to the sum, and enter it. */
 static void meet(struct building *b, int key) {
     lua_State *L = b->e->L;
     if (!is_object(L))
@@ -213,7 +219,7 @@ static bool is_step(lua_State *L, int key) {
                                                lua_tointeger(L, key) < INT32_MAX);
 }
 
-/* The fields and items of the table at `t`. */
+/* Walk over the fields and items of the table at `t`. */
 static void enter_fields(struct building *b, int t) {
     lua_State *L = b->e->L;
     int left = b->from->depth == 0 ? MAX_FIELDS : MAX_ITEMS;
@@ -245,14 +251,15 @@ static void enter_upvalues(struct building *b, int fn) {
     lua_settop(L, fn);
 }
 
-/* Is there something to be found by way of an object that has that place, or none? */
+/* May an object with place `p` (NULL: none) lead to new objects? */
 static bool is_open(const struct building *b, const struct place *p) {
     return !p || ((uint32_t)(p - b->index->list) < b->old &&
                   (p->kind == NAME_MODULE || p->kind == NAME_HELD));
 }
 
-/* Has the function at `fn` anything new behind its upvalues (no name is worse than that of an upvalue)? Most have not,
-** and then nobody need know whose it is. Counts what is there. */
+/* Does the function at `fn` have an upvalue with a new object? Most functions do not, and then it
+** need not be known which file they are from. (No way is worse than one that ends with an upvalue,
+** so old objects do not matter.) Adds all upvalues to the sum. */
 static bool has_objects(struct building *b, int fn) {
     lua_State *L = b->e->L;
     bool has = false;
@@ -267,7 +274,7 @@ static bool has_objects(struct building *b, int fn) {
     return has;
 }
 
-/* All that is one step from the object at `at`, which is b->from. */
+/* Walk over all objects that are one step from the one at `at`, which is b->from. */
 static void enter_steps(struct building *b, int at) {
     lua_State *L = b->e->L;
     switch (lua_type(L, at)) {
@@ -284,12 +291,12 @@ static void enter_steps(struct building *b, int at) {
             is_of_module(b))
             enter_upvalues(b, at);
         break;
-    default: /* a light userdata */
+    default: /* a light userdata has no steps */
         break;
     }
 }
 
-/* Has the table at `at` weak keys, and strong values? */
+/* Has the table at `at` weak keys and strong values? */
 static bool is_keeper(lua_State *L, int at) {
     bool is = false;
     if (!lua_istable(L, at) || !lua_getmetatable(L, at))
@@ -303,7 +310,7 @@ static bool is_keeper(lua_State *L, int at) {
     return is;
 }
 
-/* The same from the object number `id`. */
+/* Walk over the steps of object number `id`. */
 static void expand(struct building *b, uint32_t id) {
     lua_State *L = b->e->L;
     b->from_id = id;
@@ -315,13 +322,13 @@ static void expand(struct building *b, uint32_t id) {
     if (!b->looking && !b->from->builtin)
         b->index->list[id].keeps = is_keeper(L, at);
     if (lua_isnil(L, at))
-        b->failed = true; /* it lived when the index was made */
+        b->failed = true; /* the object has been collected since the index was built */
     else if (b->from->depth < NAME_STEPS && b->from->kind != NAME_CFUNCTION && is_way(b))
         enter_steps(b, at);
     lua_settop(L, at - 1);
 }
 
-/* The table of globals is a root, but has no name itself. */
+/* The globals table is where some ways begin, but has no name itself. */
 static struct place *enter_root(struct building *b) {
     struct index *x = b->index;
     struct place *root = tine__index_insert(x, b->e->c->globals);
@@ -334,7 +341,7 @@ static struct place *enter_root(struct building *b) {
     return root;
 }
 
-/* What `_G` holds and Lua has not: only C functions and userdata. */
+/* Walk over what `_G` holds beside Lua's own functions: only C functions and userdata count. */
 static void enter_globals(struct building *b) {
     lua_State *L = b->e->L;
     struct place *root =

@@ -1,8 +1,12 @@
-/* Of several ways to a thing the best.
+/* Choosing the best of several ways to an object.
 **
-** The index knows the shortest way, which may lead over a variable (scan.c): on the other side something else is at its
-** end. So before a thing goes by a way that is poor, all others in its module are looked at, once; what there is a better
-** one for, goes by that. It is the codec's own: the index, which others share, stays as it is.
+** The index has the shortest way, which may lead through a variable (files/scan.c): on the other
+** side it may then lead to something else. So before an object travels by such a *poor* way, all
+** other ways in its module are compared, once for the module, and every name that has a better way
+** gets that (it is *moved*). This belongs to one codec; the index, which other codecs share, does
+** not change.
+**
+** A step has a rank (enum store_rank), and the rank of a way is the worst of its steps'.
 */
 #include <lua.h>
 #include "codec/encode/encoder.h"
@@ -19,18 +23,18 @@ struct ranking {
     struct encoder *e;
     const struct file *file;
     uint32_t root;
-    uint32_t from; /* a thing, which is at stack index `at`, */
+    uint32_t from; /* number of the object whose steps are compared; it is at stack index `at`, */
     int at;
-    uint64_t hash; /* and if it is a function, its hash */
-    int longest;   /* no way has more steps than that */
-    int left;      /* so often may all ways be measured */
+    uint64_t hash; /* and, if it is a function, its hash */
+    int longest;   /* no way has more steps */
+    int left;      /* how often has_room may still measure all ways */
 };
 
 static enum store_rank worse(enum store_rank a, enum store_rank b) {
     return a > b ? a : b;
 }
 
-/* How good is the step on top, from the thing at r->at? */
+/* The rank of the step on top, from the object at r->at. */
 static enum store_rank rank_of_step(struct ranking *r) {
     lua_State *L = r->e->L;
     if (lua_isboolean(L, -1))
@@ -42,7 +46,7 @@ static enum store_rank rank_of_step(struct ranking *r) {
     return tine__file_upvalue_rank(r->file, r->hash, (int)-lua_tointeger(L, -1));
 }
 
-/* Have the thing of that number at r->at. False: it is not there any more. */
+/* Push object number `id`, to look at its steps. False: it is not where its name says. */
 static bool begin(struct ranking *r, uint32_t id) {
     lua_State *L = r->e->L;
     if (!tine__name_walk(r->e, tine__name_at(r->e->c, id)))
@@ -59,7 +63,8 @@ static bool is_there(struct ranking *r, const struct name *n) {
     return tine__name_walk(r->e, n) && lua_topointer(r->e->L, -1) == n->key;
 }
 
-/* The rank of a thing is the worst of the steps to it, as the index has them; one that is not there any more is worst. */
+/* Rank object number `id` by the way that the index has. An object that is not there any more gets
+** the worst rank. */
 static void rank_place(struct ranking *r, uint32_t id) {
     struct encoder *e = r->e;
     lua_State *L = e->L;
@@ -76,7 +81,8 @@ static void rank_place(struct ranking *r, uint32_t id) {
     lua_settop(L, top);
 }
 
-/* Is there room on all ways over the thing of that number, when it is so many steps farther away? */
+/* May the object with number `id` be moved `more` steps farther away, so that no way through it
+** becomes too long? */
 static bool has_room(struct ranking *r, uint32_t id, int more) {
     const struct names *names = &r->e->c->names;
     uint32_t way[WAY_MAX];
@@ -98,7 +104,7 @@ static bool has_room(struct ranking *r, uint32_t id, int more) {
     return room;
 }
 
-/* May the way to the thing of that number lead over the one at r->at? */
+/* May the way to object number `id` lead through the one at r->at? */
 static bool may_move(struct ranking *r, uint32_t id) {
     uint32_t way[WAY_MAX];
     int now = tine__name_way(&r->e->c->names, id, way);
@@ -109,7 +115,8 @@ static bool may_move(struct ranking *r, uint32_t id) {
     return may && has_room(r, id, steps + 1 - now);
 }
 
-/* The value on top is a step from the thing at r->at; the step is at stack index `step`. */
+/* The value on top is a step (the value at `step`) from the object at r->at. If that is a better
+** way to it, move its name. */
 static void look_at_way(struct ranking *r, int step) {
     struct encoder *e = r->e;
     lua_State *L = e->L;
@@ -143,7 +150,7 @@ static bool is_step(lua_State *L, int key) {
                                                lua_tointeger(L, key) < INT32_MAX);
 }
 
-/* All that is one step from the thing of that number, but for its metatable. */
+/* Look at all steps from object number `id`, except its metatable. */
 static void look_from(struct ranking *r, uint32_t id) {
     lua_State *L = r->e->L;
     int top = lua_gettop(L), left = MODULE_FIELDS;
@@ -161,7 +168,7 @@ static void look_from(struct ranking *r, uint32_t id) {
     lua_settop(L, top);
 }
 
-/* Look at all ways in the module. */
+/* Rank all names of the module, and look for better ways. */
 static void rank_all(struct ranking *r) {
     const struct index *x = r->e->c->names.index;
     for (uint32_t id = 0; id < x->used; id++)
@@ -172,12 +179,12 @@ static void rank_all(struct ranking *r) {
             look_from(r, id);
 }
 
-/* Is the step on top one to an item of a list? */
+/* Is the step on top an item of a list? */
 static bool is_item(lua_State *L) {
     return lua_isinteger(L, -1) && lua_tointeger(L, -1) > 0;
 }
 
-/* Is there a poor step on the way that the index has? Items of lists are so many that there one does not look. */
+/* Does the index's way have a poor step? Items of lists are so many that they are not checked. */
 static bool is_poor(struct ranking *r, uint32_t id) {
     lua_State *L = r->e->L;
     const struct place *list = r->e->c->names.index->list;
