@@ -1,8 +1,9 @@
-/* The file that a worker's `require` loads for a module.
+/* Finding the file that a worker's `require` loads for a module.
 **
-** A worker has the package.path, the package.cpath and the working directory of when its pool was made, and its
-** `require` asks no searcher but Lua's own. So who sends looks where a worker will look; and who received looks where
-** its own `require` does now. What is known of a file (read.c) holds as long as it is the same one (identity.c).
+** A worker has the package.path, package.cpath and working directory that its pool was made with,
+** and its `require` uses only Lua's own searchers. So a sender looks for files where a worker will
+** look, and a receiver where its own `require` looks now. A file's record (read.c) is used as long
+** as the file has not changed (identity.c).
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* ---- records ---- */
 
-/* Replace the path on top by the record of that file. */
+/* Replace the path on top by the record of the file. */
 static struct file *read_shared(lua_State *L, bool lua) {
     int path = lua_gettop(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, FILES);
@@ -23,7 +24,7 @@ static struct file *read_shared(lua_State *L, bool lua) {
     lua_rawget(L, -2);
     struct file *f = lua_touserdata(L, -1);
     if (f)
-        f->tick = 0; /* who asks for the first time is told what is so now */
+        f->tick = 0; /* compare with the file now, however recently that was done */
     if (!f || !tine__file_is_current(f)) {
         lua_pop(L, 1);
         f = tine__file_read(L, path, lua);
@@ -36,7 +37,7 @@ static struct file *read_shared(lua_State *L, bool lua) {
     return f;
 }
 
-/* Names point to records: none of them is dropped as long as the codec lives. */
+/* Keep the record on top as long as the codec lives, since names point to records. */
 static void anchor(lua_State *L, int self) {
     lua_rawgeti(L, self, ST_FILES);
     lua_pushvalue(L, -2);
@@ -76,12 +77,13 @@ static const char *package_field(lua_State *L, int self, const char *field) {
     if (lua_rawget(L, -2) == LUA_TTABLE) {
         lua_pushstring(L, field);
         lua_rawget(L, -2);
-        s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL; /* stays on the stack */
+        s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL; /* it is on the stack */
     }
     return s;
 }
 
-/* Push the path of the module's file; false, and nothing: there is none. *is_lua: else it is a library. */
+/* Push the path of the module's file. False, and nothing is pushed: there is none. *is_lua: it is a
+** Lua file, else a C library. */
 static bool push_path(lua_State *L, const struct codec *c, int self, const char *module,
                       bool *is_lua) {
     int top = lua_gettop(L);
@@ -99,7 +101,7 @@ static bool push_path(lua_State *L, const struct codec *c, int self, const char 
     return found;
 }
 
-/* Push the record of the module's file; NULL, and false: there is none. */
+/* Push the record of the module's file, and return it; NULL, and false is pushed: there is none. */
 static struct file *push_found(lua_State *L, struct codec *c, int self, const char *module) {
     bool lua;
     if (!push_path(L, c, self, module, &lua)) {

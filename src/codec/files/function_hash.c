@@ -1,4 +1,4 @@
-/* The hash of a Lua function: of its dump, without the chunk's name but with all of its lines and names. */
+/* The hash of a Lua function: of its dump, without the chunk's name but with lines and names. */
 #include <lauxlib.h>
 #include "base/buf.h"
 #include "base/hash.h"

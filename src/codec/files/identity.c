@@ -1,4 +1,5 @@
-/* Is a file the one that it was? That is what stat says of it, at which is looked again when the clock has moved on. */
+/* Is a file still the same? It is if stat says so, which is asked again when the clock has moved
+** on. */
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,7 +35,7 @@ bool tine__file_is_current(const struct file *file) {
     struct file *f = (struct file *)file;
     struct file_id id;
     uint64_t now = tine__tick();
-    if (f->tick != now) /* once out of date, it stays so */
+    if (f->tick != now) /* a record that is out of date remains so */
         f->found = f->found && tine__file_identify(f->path, &id) && tine__file_same(&id, &f->id);
     f->tick = now;
     return f->found;

@@ -1,4 +1,4 @@
-/* What is known of C functions and userdata: the library that they are of, and where in it. */
+/* The libraries that C functions and userdata are from. */
 #include <dlfcn.h>
 #include <lauxlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ uint64_t tine__library_hash(lua_CFunction fn, const char **path) {
     return hash_of_place(address, path);
 }
 
-/* A light userdata is known by where in a library it points to, a full one by its class only. */
+/* Of a light userdata, the place in a library that it points to is the same in each process; of a
+** full userdata, only the name of its class. */
 uint64_t tine__userdata_hash(lua_State *L, int idx) {
     uint64_t hash = 0;
     int top = lua_gettop(L);

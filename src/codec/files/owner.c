@@ -1,14 +1,16 @@
-/* Whose a function is: of which loaded module's file, to judge by the name of its chunk.
+/* Owners: which loaded module's file is a function from, judged by the name of its chunk?
 **
-** `require` has made that of the module's name by one of the templates in package.path, and called the chunk by it. So the
-** templates say which names it can have been made of.
+** `require` makes a file's name from the module's name, by one of the templates in package.path,
+** and the file's name becomes the name of the chunk. So the templates say which modules the chunk
+** may belong to.
 */
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/files/files.h"
 #include "codec/state.h"
 
-/* The module of the dotted path at `p`, or false, is at `at`: make it that of `n` bytes if there is such a one. */
+/* If a module is loaded whose name is the first `n` bytes at `p`, put that name at stack index
+** `at`. */
 static void try_owner(lua_State *L, int loaded, int at, const char *p, size_t n) {
     lua_pushlstring(L, p, n);
     lua_pushvalue(L, -1);
@@ -18,8 +20,8 @@ static void try_owner(lua_State *L, int loaded, int at, const char *p, size_t n)
     }
 }
 
-/* To judge by how the path ends, for a file that was found by a package.path of old. No loaded module's name is longer than
-** `longest`. */
+/* Push the owner, judged by how the path ends, or false: for a file that was found with an earlier
+** package.path. `longest`: see tine__push_owner. */
 static void guess_owner(lua_State *L, int loaded, const char *source, size_t longest) {
     int top = lua_gettop(L);
     size_t len = strlen(source);
@@ -29,7 +31,7 @@ static void guess_owner(lua_State *L, int loaded, const char *source, size_t lon
     lua_pushlstring(L, source + 1, len - 5);
     const char *dotted = luaL_gsub(L, lua_tostring(L, -1), "/", ".");
     bool init = len > 10 && strcmp(dotted + len - 10, ".init") == 0;
-    for (const char *p = dotted + (len - 5); p >= dotted; p--) { /* the longest that is loaded */
+    for (const char *p = dotted + (len - 5); p >= dotted; p--) { /* the longest loaded name wins */
         size_t n = (size_t)(dotted + (len - 5) - p);
         if (n > longest && n - longest > (init ? 5 : 0))
             break;
@@ -43,7 +45,8 @@ static void guess_owner(lua_State *L, int loaded, const char *source, size_t lon
     lua_settop(L, top + 1);
 }
 
-/* If the template of `n` bytes makes the path of a loaded module's name, put that at `at`, where false is. */
+/* If the template of `n` bytes makes the path from the name of a loaded module, put that name at
+** `at`, where false is. */
 static bool try_template(lua_State *L, int loaded, int at, const char *template, size_t n,
                          const char *path) {
     size_t marks = 0, len = strlen(path), before = strcspn(template, LUA_PATH_MARK);
@@ -58,14 +61,14 @@ static bool try_template(lua_State *L, int loaded, int at, const char *template,
     const char *name = lua_pushlstring(L, path + before, part);
     if (strcmp(luaL_gsub(L, lua_tostring(L, top + 1), LUA_PATH_MARK, name), path) == 0) {
         try_owner(L, loaded, at, luaL_gsub(L, name, LUA_DIRSEP, "."), part);
-        if (!lua_toboolean(L, at)) /* require "a/b" */
+        if (!lua_toboolean(L, at)) /* required as "a/b" */
             try_owner(L, loaded, at, name, part);
     }
     lua_settop(L, top);
     return lua_toboolean(L, at);
 }
 
-/* Push the name of the loaded module whose file has that chunk name; or false. */
+/* Push the owner of the chunk with the name `source`, or false. */
 static void find_owner(lua_State *L, int loaded, const char *source, size_t longest) {
     int at = lua_gettop(L) + 1;
     lua_pushboolean(L, 0);
@@ -98,7 +101,7 @@ bool tine__push_owner(lua_State *L, int self, const char *source, size_t longest
     if (lua_rawget(L, -2) == LUA_TNIL) {
         lua_rawgeti(L, self, ST_LOADED);
         find_owner(L, lua_gettop(L), source, longest);
-        if (lua_toboolean(L, -1)) { /* another module may be loaded at any time */
+        if (lua_toboolean(L, -1)) { /* false is not kept: the module may be loaded later */
             lua_pushstring(L, source);
             lua_pushvalue(L, -2);
             lua_rawset(L, top + 1);

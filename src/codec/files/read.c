@@ -1,8 +1,8 @@
 /* Reading a module's file into its record.
 **
-** A Lua file is compiled, but not run. What is kept of it are hashes: of each function in it, without the
-** chunk's name but with all of its lines and names, and of each string constant. A function is of the file
-** when its own dump has one of these hashes.
+** A Lua file is compiled, but not run. The record has hashes: of each function in it, without the
+** chunk's name but with lines and names, and of each string constant. A function is from the file
+** if its own dump has one of these hashes.
 */
 #include <lauxlib.h>
 #include <stdio.h>
@@ -38,7 +38,8 @@ static int file_gc(lua_State *L) {
     return 0;
 }
 
-/* Its user value: the uses that its code makes of Lua's own libraries, pairs of library and field. */
+/* The userdata's user value is the list of what the code uses of Lua's own libraries: pairs of
+** library and field. */
 static struct file *push_new(lua_State *L) {
     struct file *f = lua_newuserdatauv(L, sizeof *f, 1);
     *f = (struct file){0};
@@ -46,7 +47,7 @@ static struct file *push_new(lua_State *L) {
     return f;
 }
 
-/* ---- what is in it ---- */
+/* ---- its code ---- */
 
 struct collecting {
     struct file *file;
@@ -97,18 +98,18 @@ static struct file_hash *take(struct buf *b, uint32_t *n) {
     *n = (uint32_t)(b->len / sizeof(struct file_hash));
     if (*n)
         qsort(b->data, *n, sizeof(struct file_hash), tine__compare_hashes);
-    return (struct file_hash *)(void *)b->data; /* tine__buf_free is free() */
+    return (struct file_hash *)(void *)b->data; /* the record frees it with free() */
 }
 
-/* Of what occurs twice there may be many. */
+/* There may be several closures of a function whose hash occurs more than once. */
 static void note_twins(struct file *f) {
     for (uint32_t i = 1; i < f->nfunctions; i++)
         if (f->functions[i].hash == f->functions[i - 1].hash)
             f->functions[i].again = f->functions[i - 1].again = true;
 }
 
-/* Push the uses that the functions in the dumped chunk make of Lua's own libraries and globals: what the chunk itself
-** does, it has done, here as there. */
+/* Push the list of what the functions in the dumped chunk use of Lua's own libraries and globals.
+** Uses of the chunk itself do not count: it has run on either side. */
 static void push_uses(lua_State *L, const char *dump, size_t len) {
     struct global_uses g;
     lua_newtable(L);
@@ -129,7 +130,8 @@ static void push_uses(lua_State *L, const char *dump, size_t len) {
     lua_pop(L, 1);
 }
 
-/* Hashes of the compiled chunk on top, and its uses, which are pushed. */
+/* Fill in the record with the compiled chunk that is on top, and push the list of its uses. False:
+** something was not understood, or there is no memory. */
 static bool collect(lua_State *L, struct file *f) {
     struct collecting c = {.file = f};
     struct buf b;

@@ -1,4 +1,4 @@
-/* What is asked of the record of a module's file (read.c). */
+/* Queries on the record of a module's file (see record.h). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
@@ -32,7 +32,7 @@ bool tine__file_mentions(const struct file *f, const char *text) {
 enum store_rank tine__file_key_rank(const struct file *f, const char *key) {
     uint64_t hash = tine__hash(key, strlen(key));
     uint32_t low = 0, high = f->nkeys;
-    while (low < high) { /* the last of that key: the worst */
+    while (low < high) { /* ends behind the last entry of the key, its worst rank */
         uint32_t mid = low + (high - low) / 2;
         if (f->keys[mid].hash <= hash)
             low = mid + 1;

@@ -1,12 +1,16 @@
-/* What a file's code says about the names it gives: which of them lead to one thing for good.
+/* The scan of the code in a module's file: which of its names lead to the same thing in each
+** process?
 **
-** A module may hold an object under several names, and some of them are variables: `M.now = M.STOPPED`, or a local that
-** functions of the module assign. Such a name stands for something else in each process. Its file tells: a key that a
-** function inside of the file stores something in, and an upvalue that such a function assigns, may vary; a key that the
-** main function fills with what another one has already is a second name. What is seen errs towards worse names. And of
-** tables in upvalues, whether functions of the file may put something into them: it may be what the program has given.
+** A module may hold an object under several names, and some names are variables:
+** `M.now = M.STOPPED`, or a local that functions of the module assign. Such a name may lead to
+** something else in another process. The code tells: a key under which a function inside of the
+** file stores something, and an upvalue that such a function assigns, may vary; a key to which the
+** main function assigns what has a name already is a second name. What is uncertain makes a name
+** worse.
 **
-** Of functions, too: one that the main function makes in a loop is there many times.
+** The scan also finds tables in upvalues into which functions of the file may put something (they
+** may hold what the program has given), and functions that the main function makes in a loop (there
+** are several closures of them).
 */
 #include <lua.h>
 #include <stdlib.h>
@@ -17,7 +21,8 @@
 
 /* ---- loops ---- */
 
-/* Which of the functions in there are made in a loop? A list of bytes, to be freed. */
+/* Which functions inside of this one are made in a loop? An array of flags, which the caller frees;
+** NULL: no memory. */
 static unsigned char *find_looped(struct scan *s, const struct function *f, size_t children) {
     unsigned char *looped = sys.calloc(children + 1, 1);
     s->failed |= !looped;
@@ -54,7 +59,7 @@ static void read_upvalues(struct scan *s, struct function *f) {
     s->c.ok = s->c.ok && n < REGISTERS;
     for (f->nups = 0; f->nups < n && s->c.ok; f->nups++) {
         unsigned instack = tine__dump_byte(&s->c), index = tine__dump_byte(&s->c);
-        tine__dump_byte(&s->c); /* kind */
+        tine__dump_byte(&s->c); /* the kind */
         f->ups[f->nups] = !f->up                ? NO_VARIABLE
                           : instack             ? f->up->number << 8 | index
                           : index < f->up->nups ? f->up->ups[index]
@@ -80,7 +85,8 @@ static void scan_children(struct scan *s, const struct function *f) {
     free(looped);
 }
 
-/* Which of the upvalues are among the variables that were noted as assigned from `from` on: a bit each. */
+/* Which upvalues of the function are among the variables noted as assigned since position `from` of
+** the list? A bit each. */
 static uint64_t assigned_since(const struct scan *s, const struct function *f, size_t from) {
     uint64_t bits = 0;
     for (; from < s->assigned.len; from += sizeof f->ups[0]) {
@@ -93,7 +99,8 @@ static uint64_t assigned_since(const struct scan *s, const struct function *f, s
     return bits;
 }
 
-/* The main function's children have been looked at: what has it put into variables that they share? */
+/* The functions inside of the main function have been read: find what it puts into variables that
+** they share. */
 static void find_starts(struct scan *s, const struct function *f) {
     size_t n = s->children.len / sizeof(uint32_t);
     const uint32_t *numbers = (const uint32_t *)(const void *)s->children.data;
@@ -173,7 +180,7 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
     f->clears = s.clears;
     f->computes = s.computes;
     f->spreads = tine__scan_spreads(&s);
-    tine__scan_keep(&s, f); /* the file has the keys, settings, values and starts now */
+    tine__scan_keep(&s, f); /* takes over keys, settings, values and starts */
     bool good = s.c.ok && s.ops.known && !s.failed;
     tine__buf_free(&s.assigned);
     tine__buf_free(&s.given);

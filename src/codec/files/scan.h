@@ -1,5 +1,9 @@
-/* What the files of the scan share: how the code of a module's file is looked through (scan.c walks through its functions,
-** scan_code.c and scan_fill.c look at the instructions of one, scan_keep.c puts what was found into the file's record).
+/* The scan of the code in a module's file, which fills in the file's record (record.h). scan.c goes
+** through the functions; scan_code.c and scan_fill.c read the instructions of one function;
+** scan_keep.c puts what was found into the record.
+**
+** A variable is identified by the number of the function that has it as a local, times 256, plus
+** its register there. The main function has number 0.
 */
 #ifndef TINE_CODEC_FILES_SCAN_H
 #define TINE_CODEC_FILES_SCAN_H
@@ -15,43 +19,46 @@
 #include "codec/lua/ops.h"
 
 #define NO_VARIABLE UINT32_MAX
-#define CONSTANT_NIL 1 /* in place of the hash of a constant */
+#define CONSTANT_NIL 1 /* in place of the hash of a string constant: nil */
 
 struct scan {
     struct dump_cursor c;
     struct opcodes ops;
-    struct buf keys;     /* struct file_key */
-    struct buf settings; /* struct file_setting */
+    struct buf keys;     /* list of struct file_key */
+    struct buf settings; /* list of struct file_setting */
     struct buf values;   /* hashes of string constants that are used as values */
-    struct buf assigned; /* variables that functions assign */
-    struct buf given;    /* variables that functions assign what they were called with */
-    struct buf cleared;  /* those that functions assign nil or false */
-    struct buf asked;  /* those that functions look at before they assign something of their own */
-    struct buf filled; /* those with a table that functions may put something into */
-    /* Those with a table into which functions put what they are given, under what they are given. */
+    struct buf assigned; /* list of variables that functions assign */
+    struct buf given;    /* those to which functions assign what they were called with */
+    struct buf cleared;  /* those to which functions assign nil or false */
+    struct buf asked;    /* those that functions read before they assign something of their own */
+    struct buf filled;   /* those with a table into which functions may put something */
+    /* Those with a table into which functions put what they were called with, under keys that they
+    ** were called with. */
     struct buf told;
-    struct buf found;    /* struct found: functions, those inside of one before it */
-    struct buf ups;      /* the variables that are their upvalues */
-    struct buf children; /* numbers in found of functions that the main function makes */
+    struct buf found;    /* list of struct found: a function after those inside of it */
+    struct buf ups;      /* the variables that are upvalues of these functions */
+    struct buf children; /* index in `found` of each function that the main function makes */
     struct starts starts;
-    uint32_t count;             /* functions begun so far */
-    bool computes;              /* the code stores something under keys that it computes, */
-    bool spreads;               /* in tables that may be any, */
-    struct buf spread;          /* or in those of the main function's variables */
-    bool given_away[REGISTERS]; /* those of its registers whose table others may have */
-    bool clears; /* the code takes something out of tables under keys that it was not called with */
+    uint32_t count;    /* number of functions begun so far */
+    bool computes;     /* something is stored under computed keys, */
+    bool spreads;      /* in tables that may be any tables, */
+    struct buf spread; /* or in tables of these variables of the main function */
+    /* for each register of the main function: its table may be held elsewhere, too */
+    bool given_away[REGISTERS];
+    bool clears; /* fields are removed under keys that the code was not called with */
     bool failed;
 };
 
 struct found {
     uint64_t hash;
-    uint64_t assigns;     /* which upvalues it assigns, or functions in it do: a bit each */
-    uint32_t first, nups; /* in scan.ups */
+    uint64_t assigns;     /* upvalues that it assigns, or functions in it; a bit each */
+    uint32_t first, nups; /* its upvalues, in scan.ups */
     bool looped;
 };
 
-/* A function: code, string constants by number (hashes; 0: it is none), all constants by number (tine__constant_hash), and whose
-** variables its upvalues are: a variable is the number of its function, and its register. */
+/* A function being read: its code; hashes of its constants, by number (`constants`: of strings,
+** else CONSTANT_NIL or 0; `scalars`: of all, see tine__constant_hash); and the variables that its
+** upvalues are. */
 struct function {
     const struct function *up;
     uint32_t number;
@@ -64,12 +71,12 @@ struct function {
     size_t nups;
 };
 
-/* One without memory is one that failed. */
+/* Append to a list; without memory the scan has failed. */
 static inline void scan_append(struct scan *s, struct buf *b, const void *p, size_t n) {
     s->failed |= n && buf_append(b, p, n) != 0;
 }
 
-/* Number `i` of the hashes; 0: there are not so many. */
+/* Hash number `i` of a list; 0: there are not so many. */
 static inline uint64_t hash_at(const struct buf *hashes, size_t i) {
     uint64_t hash = 0;
     if ((i + 1) * sizeof hash <= hashes->len)
@@ -85,20 +92,23 @@ static inline void scan_add_setting(struct scan *s, uint64_t key, uint64_t value
 
 /* ---- scan_code.c ---- */
 
-/* Note what the code of a function does: of the main one, and of one inside of it. */
+/* Read the code of a function: of the main function; of a function inside of it. */
 void tine__scan_main(struct scan *s, const struct function *f);
 void tine__scan_inner(struct scan *s, const struct function *f);
 
 /* ---- scan_fill.c ---- */
 
-/* Note into which tables the function stores under keys that it computes. */
+/* Note in which tables the function stores under computed keys. */
 void tine__scan_fills(struct scan *s, const struct function *f);
-/* All was looked at: may these be any tables? Those are not that the main function keeps to itself and others in it. */
+/* At the end of a scan: may the tables in which something is stored under computed keys be any
+** tables? Not if they are variables of the main function, which it has made and no other code
+** holds. */
 bool tine__scan_spreads(const struct scan *s);
 
 /* ---- scan_keep.c ---- */
 
-/* All was looked at: put it into the record, which gets the keys, settings, values and starts. */
+/* At the end of a scan: put everything into the record, which takes over the keys, settings, values
+** and starts. */
 void tine__scan_keep(struct scan *s, struct file *f);
 
 #endif

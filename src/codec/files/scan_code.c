@@ -1,4 +1,5 @@
-/* What the code of a function says: which keys and variables it stores something in. */
+/* The scan of one function's instructions: under which keys, and in which variables, does it store
+** something? */
 #include <string.h>
 #include "codec/files/scan.h"
 
@@ -15,8 +16,8 @@ static void add_value(struct scan *s, const struct function *f, size_t constant)
         scan_append(s, &s->values, &hash, sizeof hash);
 }
 
-/* Note the scalar that `x`, an instruction of the main function, stores in a field, or that it stores something else there. What
-** functions in it store is not the same in each process. */
+/* If `x` stores in a field with a constant key: note the scalar; or that it is something else, or
+** is stored by a function inside of the main one, and may differ between processes. */
 static void note_setting(struct scan *s, const struct function *f, uint32_t x) {
     if (op_of(x) == s->ops.settable)
         s->computes = true;
@@ -25,7 +26,7 @@ static void note_setting(struct scan *s, const struct function *f, uint32_t x) {
                          !f->up && k_of(x) ? hash_at(&f->scalars, c_of(x)) : SETTING_OTHER);
 }
 
-/* Note the string constant that instruction `i` takes as a value, not as the name of a field. */
+/* If instruction `i` uses a string constant as a value, not as a key, note the string. */
 static void note_value(struct scan *s, const struct function *f, size_t i) {
     const struct opcodes *ops = &s->ops;
     uint32_t x = instruction(f->code, i);
@@ -37,16 +38,17 @@ static void note_value(struct scan *s, const struct function *f, size_t i) {
         add_value(s, f, c_of(x));
 }
 
-/* ---- functions inside of the main one ---- */
+/* ---- functions inside of the main function ---- */
 
-/* From which upvalue each register has its value, or the table in which that was: its number + 1; 0: none; PARAMETER:
-** from what the function was called with; NOTHING. It may be one of old, as what writes into registers is not all looked at: a table
-** too many is found rather than one too few. */
+/* Where the value in each register comes from: the index + 1 of an upvalue that has the value, or a
+** table that the value was in; PARAMETER: an argument of the function; NOTHING: nil or false; 0:
+** anything else. Not all instructions that write to registers are followed, so an entry may be out
+** of date: rather a table too many is found than one too few. */
 struct origins {
     unsigned of[REGISTERS];
 };
 #define PARAMETER (REGISTERS + 1)
-#define NOTHING (REGISTERS + 2) /* the code says nil or false */
+#define NOTHING (REGISTERS + 2) /* the code has nil or false as a constant */
 
 static void note_filled(struct scan *s, const struct function *f, unsigned upvalue,
                         struct buf *variables) {
@@ -54,14 +56,14 @@ static void note_filled(struct scan *s, const struct function *f, unsigned upval
         scan_append(s, variables, &f->ups[upvalue - 1], sizeof f->ups[0]);
 }
 
-/* The function does `x`: does it put something into an upvalue's table, or may who is called, with that and a value, as
-** table.insert is? */
+/* The function executes `x`: does it put something into an upvalue's table, or call a function with
+** that table and another argument (as table.insert is)? Update `from`. */
 static void follow(struct scan *s, const struct function *f, uint32_t x, struct origins *from) {
     const struct opcodes *ops = &s->ops;
     unsigned op = op_of(x), a = a_of(x);
     if (op == ops->settabup)
         return note_filled(s, f, a + 1, &s->filled);
-    if (op > ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
+    if (op > ops->settabup && op <= ops->setfield) /* consecutive in Lua's list of opcodes */
         return note_filled(s, f, from->of[a], &s->filled);
     if (op == ops->call || op == ops->tailcall) {
         if (b_of(x) != 1 && b_of(x) != 2 && a + 1 < REGISTERS)
@@ -80,7 +82,8 @@ static void follow(struct scan *s, const struct function *f, uint32_t x, struct 
     }
 }
 
-/* Does it put what the function was called with into an upvalue's table, under what that was called with? */
+/* Does `x` put an argument of the function into an upvalue's table, under a key that is an
+** argument, too? */
 static void note_told(struct scan *s, const struct function *f, uint32_t x,
                       const struct origins *from) {
     if (op_of(x) == s->ops.settable && !k_of(x) && from->of[b_of(x)] == PARAMETER &&
@@ -92,7 +95,8 @@ static bool is_nil(const struct function *f, uint32_t x, const struct origins *f
     return k_of(x) ? hash_at(&f->constants, c_of(x)) == CONSTANT_NIL : from->of[c_of(x)] == NOTHING;
 }
 
-/* Is something taken out of a table by `x`? Under a key that the code has, or that it finds itself; not one that was given. */
+/* Does `x` remove a field? Note the key if it is a constant; or that the code removes fields whose
+** keys it finds itself. A key that is an argument does not count. */
 static void note_cleared(struct scan *s, const struct function *f, uint32_t x,
                          const struct origins *from) {
     const struct opcodes *ops = &s->ops;
@@ -117,7 +121,7 @@ static void note_assigned(struct scan *s, const uint32_t *variable, unsigned ori
 
 void tine__scan_inner(struct scan *s, const struct function *f) {
     struct origins from = {{0}};
-    bool asked[REGISTERS] = {false}; /* upvalues */
+    bool asked[REGISTERS] = {false}; /* for each upvalue: it was read before */
     for (unsigned i = 0; i < f->parameters; i++)
         from.of[i] = PARAMETER;
     for (size_t i = 0; i < f->n; i++) {
@@ -138,10 +142,10 @@ void tine__scan_inner(struct scan *s, const struct function *f) {
 
 /* ---- the main function ---- */
 
-/* What each register has, as far as that is sure. */
+/* What each register has, as far as that is certain. */
 struct made {
     bool known;
-    bool stored; /* in a field, already */
+    bool stored; /* it is in a field already */
     enum store_rank rank;
 };
 
@@ -171,13 +175,13 @@ void tine__scan_main(struct scan *s, const struct function *f) {
         note_setting(s, f, x);
         if (op == ops->setfield)
             note_store(s, f, x, made);
-        if (op >= ops->settabup && op <= ops->setfield) /* as Lua's list of instructions has them */
+        if (op >= ops->settabup && op <= ops->setfield) /* consecutive in Lua's list of opcodes */
             continue;
         forget(made, op == ops->setlist ? a + 1 : a);
         if (op == ops->newtable || op == ops->closure)
             made[a] = (struct made){.known = true, .rank = STORE_FRESH};
         else if (op == ops->call)
             made[a] = (struct made){.known = true, .rank = STORE_CALLED};
-        i += op == ops->newtable; /* it takes two */
+        i += op == ops->newtable; /* it takes two instructions */
     }
 }

@@ -1,13 +1,17 @@
-/* Into which tables the code stores under keys that it computes: in these any field may be its own doing, a counter of the kind
-** `counts[kind] = counts[kind] + 1`. It is followed what each register has, for tables that the function has just made itself are
-** of no interest, nor are keys that are numbers or stand in the code. Where the code may come from several places, what was put
-** into a register since the first of them, or is in a loop, is forgotten: a table too many is found rather than one too few.
+/* The scan of one function's instructions: in which tables does it store under computed keys? Any
+** field of such a table may be the code's own doing, as with a counter,
+** `counts[kind] = counts[kind] + 1`.
+**
+** The contents of each register are followed, because tables that the function itself has just made
+** do not matter, nor do keys that are numbers or constants. Where code can be reached from several
+** places, everything is forgotten that was put into a register since the first of them, or that is
+** put there in the loop: rather a table too many is found than one too few.
 */
 #include "codec/files/scan.h"
 
-/* What a register has: one of these, or what was in a field of a table: the hash of its name. KNOWN is a number, or a string
-** that the code has, and that is among its values (tine__file_has_value). To VARIABLE is added which one of the main
-** function's it is. */
+/* The content of a register is one of these, or the hash of a key: the value was in a field with
+** this key. KNOWN is a number, or a string constant, which is among the file's values
+** (tine__file_has_value). The number of a variable of the main function is added to VARIABLE. */
 #define ANYTHING 0
 #define KNOWN 1
 #define NEW_TABLE 2
@@ -24,17 +28,17 @@ struct following {
     const struct opcodes *ops;
     const struct function *f;
     uint64_t has[REGISTERS];
-    size_t since[REGISTERS];      /* the instruction that put it there */
-    struct jump jumps[MAX_JUMPS]; /* those that lead farther on */
-    struct jump loops[MAX_JUMPS]; /* and those that lead back */
+    size_t since[REGISTERS];      /* the instruction that has put it there */
+    struct jump jumps[MAX_JUMPS]; /* jumps forwards that have not arrived yet */
+    struct jump loops[MAX_JUMPS]; /* jumps back */
     unsigned njumps, nloops;
-    bool lost; /* there were too many */
+    bool lost; /* there are too many jumps */
 };
 
-/* Lua's list of instructions has the arithmetic ones behind OP_SELF: so many give numbers, */
+/* In Lua's list of opcodes so many arithmetic ones follow OP_SELF, which give numbers; */
 #define ARITHMETIC 25
-#define METAMETHODS 3 /* so many follow these for operands that are none, */
-#define LENGTH 32     /* and OP_LEN is there */
+#define METAMETHODS 3 /* then so many, which call metamethods for other operands; */
+#define LENGTH 32     /* and OP_LEN is so far behind OP_SELF */
 
 static bool is_known(const struct opcodes *ops, unsigned op) {
     return op == ops->loadk || op == ops->loadkx || op == ops->loadi || op == ops->loadf ||
@@ -42,13 +46,13 @@ static bool is_known(const struct opcodes *ops, unsigned op) {
            (op > (unsigned)ops->self && op <= (unsigned)ops->self + ARITHMETIC);
 }
 
-/* Nor do those that follow the arithmetic ones put anything into their first register. */
+/* The calls of metamethods do not write to their first register, either. */
 static bool puts_nothing(const struct opcodes *ops, unsigned op) {
     return only_reads(ops, op) || (op > (unsigned)ops->self + ARITHMETIC &&
                                    op <= (unsigned)ops->self + ARITHMETIC + METAMETHODS);
 }
 
-/* How many registers it may put something into, from its first one on. */
+/* To how many registers, from its first one on, the instruction may write. */
 static unsigned width(const struct opcodes *ops, uint32_t x) {
     unsigned op = op_of(x);
     if (op == ops->loadnil)
@@ -71,7 +75,7 @@ static uint64_t result_of(const struct following *w, uint32_t x) {
     return is_known(w->ops, op) ? KNOWN : ANYTHING;
 }
 
-/* Instruction `i` puts anything into its registers. */
+/* Instruction `i` writes anything to its registers. */
 static void forget(struct following *w, size_t i, uint32_t x) {
     unsigned left = puts_nothing(w->ops, op_of(x)) ? 0 : width(w->ops, x);
     for (unsigned r = a_of(x); left > 0 && r < REGISTERS; left--, r++) {
@@ -80,7 +84,7 @@ static void forget(struct following *w, size_t i, uint32_t x) {
     }
 }
 
-/* Instruction `i` is done. */
+/* Update the registers after instruction `i`. */
 static void step(struct following *w, size_t i, uint32_t x) {
     unsigned a = a_of(x), op = op_of(x);
     if (puts_nothing(w->ops, op))
@@ -101,7 +105,8 @@ static void note_jump(struct following *w, size_t i, uint32_t x) {
         w->lost |= to != 0;
 }
 
-/* Instruction `i` comes next, and may do so after a jump. */
+/* Instruction `i` is next, and may also be reached by jumps: forget what was written since these
+** began. */
 static void join(struct following *w, size_t i) {
     for (unsigned k = 0; k < w->njumps;) {
         if (w->jumps[k].to > i) {
@@ -115,7 +120,7 @@ static void join(struct following *w, size_t i) {
     }
 }
 
-/* Instruction `i` begins a loop, perhaps: what is done in that may have been done before. */
+/* If instruction `i` begins a loop, forget what the loop writes: it may have run before. */
 static void enter_loop(struct following *w, size_t i) {
     for (unsigned k = 0; k < w->nloops; k++)
         for (size_t n = i; w->loops[k].to == i && n <= w->loops[k].from; n++)
@@ -132,7 +137,8 @@ static void find_loops(struct following *w) {
     }
 }
 
-/* The function stores under a key that it computes in such a table. */
+/* Note that the function stores under a computed key in a table, given by the content of its
+** register. */
 static void note_filled(struct scan *s, const struct function *f, uint64_t table) {
     uint32_t variable = (uint32_t)(table - VARIABLE);
     if (table >= NAMES)
@@ -141,10 +147,10 @@ static void note_filled(struct scan *s, const struct function *f, uint64_t table
         scan_append(s, &s->spread, &variable, sizeof variable);
     else
         s->spreads |=
-            table != NEW_TABLE || !f->up; /* what the main function makes may be the module's */
+            table != NEW_TABLE || !f->up; /* the main function's may be the module's own table */
 }
 
-/* May others have the table in a register of the main one after `x`, too? */
+/* Note if, after `x`, the table in a register of the main function may be held elsewhere, too. */
 static void note_given_away(struct scan *s, uint32_t x) {
     const struct opcodes *ops = &s->ops;
     unsigned op = op_of(x);

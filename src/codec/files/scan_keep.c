@@ -1,4 +1,4 @@
-/* What is kept of a scan. */
+/* The end of a scan: puts what was found into the record. */
 #include <stdlib.h>
 #include "codec/files/scan.h"
 
@@ -12,7 +12,8 @@ static int compare_variables(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* Which of the upvalues are among these variables, which are sorted: a bit each. */
+/* Which upvalues are in the sorted list `variables`? A bit each; bit 63 stands for all further
+** ones. */
 static uint64_t bits_of(const struct buf *variables, const uint32_t *ups, uint32_t nups) {
     size_t n = variables->len / sizeof *ups;
     uint64_t bits = 0;
@@ -28,7 +29,7 @@ static void keep_start(struct scan *s, const struct found *found, uint32_t i, ui
     scan_append(s, b, &hash, sizeof hash);
 }
 
-/* What may be in the upvalues that the function assigns at first is kept in `b`. */
+/* Append to `b` what the upvalues that the function assigns may have at first. */
 static void keep_starts(struct scan *s, const struct found *found, const uint32_t *ups,
                         struct buf *b) {
     const struct start *starts = (const struct start *)(const void *)s->starts.list.data;
@@ -39,9 +40,9 @@ static void keep_starts(struct scan *s, const struct found *found, const uint32_
         if (!(found->assigns >> i & 1))
             continue;
         unsigned kinds = ups[i] < REGISTERS ? s->starts.kinds[ups[i]] : 1u << START_UNKNOWN;
-        if (cleared >> i & 1) /* the module does so itself, when it has done something once */
+        if (cleared >> i & 1) /* the module itself resets it, after something was done once */
             kinds |= 1u << START_NIL | 1u << START_FALSE;
-        if (asked >> i & 1) /* or prepared it */
+        if (asked >> i & 1) /* or initializes it */
             kinds |= 1u << START_UNKNOWN;
         for (unsigned kind = 0; kind <= START_UNKNOWN; kind++)
             if (kinds >> kind & 1)
@@ -52,7 +53,7 @@ static void keep_starts(struct scan *s, const struct found *found, const uint32_
     }
 }
 
-/* Which of the upvalues have functions from the main one's code, and nothing else. */
+/* Which upvalues have functions made by the main function, and never anything else, at first? */
 static uint64_t fixed_of(const struct scan *s, const uint32_t *ups, uint32_t nups) {
     uint64_t bits = 0;
     for (uint32_t i = 0; i < nups && i < 63; i++)

@@ -1,10 +1,11 @@
-/* Scalars that a module's file stores in fields: what a module has in them without the program's doing. */
+/* Settings: scalars that a module's file stores in fields. What a module has there may come from
+** its file. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
 #include "codec/files/record.h"
 
-/* As Lua's dump has them (lua/dump.c). */
+/* Types of constants, as they are in dumps (lua/dump.c). */
 #define DUMPED_FALSE 0x01
 #define DUMPED_TRUE 0x11
 #define DUMPED_INTEGER 0x03
@@ -40,7 +41,7 @@ uint64_t tine__scalar_hash(lua_State *L, int idx) {
     return tine__constant_hash(&dumped, 1);
 }
 
-/* The first setting of that key; the end of the list: there is none. */
+/* The first setting with this key; the end of the list: there is none. */
 static const struct file_setting *find(const struct file *f, uint64_t key) {
     uint32_t low = 0, high = f->nsettings;
     while (low < high) {
@@ -54,7 +55,7 @@ static const struct file_setting *find(const struct file *f, uint64_t key) {
     return f->settings + (found ? low : f->nsettings);
 }
 
-/* Is there a setting of that key with one of these values? */
+/* Is one of the values `a` and `b` stored under this key? */
 static bool has_value(const struct file *f, const char *key, uint64_t a, uint64_t b) {
     const struct file_setting *end = f->settings + f->nsettings;
     uint64_t hash = tine__hash(key, strlen(key));

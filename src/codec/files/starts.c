@@ -4,22 +4,22 @@
 #include "codec/lua/ops.h"
 #include "codec/state.h"
 
-#define MAX_LISTED 16 /* of one variable */
+#define MAX_LISTED 16 /* entries in the list for one variable */
 
 /* What a register may have. */
 struct content {
     unsigned kinds;
-    bool shared;       /* a function has it as an upvalue */
-    bool foreign;      /* it is a global, or in such a one */
-    uint64_t function; /* the hash of the one that it may be, or 0 */
-    uint64_t key;      /* that of the field that it may be from, or 0 */
+    bool shared;       /* some function has it as an upvalue */
+    bool foreign;      /* it is a global, or a field of a global */
+    uint64_t function; /* hash of the function that it may be; 0: none */
+    uint64_t key;      /* hash of the key of the field that it may come from; 0: none */
 };
 
 struct run {
     const struct opcodes *ops;
     const struct main_code *code;
     struct content registers[REGISTERS];
-    size_t certain; /* instructions before this one may have been jumped over */
+    size_t certain; /* instructions before this one may be skipped at run time */
     struct starts *out;
     bool failed;
 };
@@ -34,7 +34,8 @@ static void list(struct run *r, unsigned reg, uint64_t what) {
         r->out->count[reg]++;
 }
 
-/* Does the function of that hash assign something to that variable? A function that replaces itself prepares something once. */
+/* Does the function with this hash assign this variable? A function that replaces itself
+** initializes something once. */
 static bool assigns(const struct run *r, uint64_t function, unsigned reg) {
     for (size_t k = 0; k < r->code->nchildren; k++) {
         const struct child *c = &r->code->children[k];
@@ -59,7 +60,8 @@ static void note(struct run *r, unsigned reg) {
         r->out->kinds[reg] |= 1u << START_UNKNOWN;
 }
 
-/* Instruction `i` puts that into the register, or may do so. */
+/* Instruction `i` puts `new` into the register, or, if the instruction may be skipped, may do
+** so. */
 static void put(struct run *r, size_t i, unsigned reg, struct content new) {
     struct content *c = &r->registers[reg];
     if (i < r->certain) {
@@ -80,7 +82,7 @@ static void put_kind(struct run *r, size_t i, unsigned reg, enum start_kind kind
     put(r, i, reg, (struct content){.kinds = 1u << kind});
 }
 
-/* The registers that the function has as upvalues are shared from now on. */
+/* The function is made: the registers that are its upvalues are shared from now on. */
 static void share(struct run *r, const struct child *c) {
     for (size_t i = 0; i < c->n; i++) {
         if (c->variables[i] >= REGISTERS || r->registers[c->variables[i]].shared)
@@ -90,14 +92,15 @@ static void share(struct run *r, const struct child *c) {
     }
 }
 
-/* A function is called: it may be one of the file's own, which assigns variables. */
+/* The function in register `a` is called. Unless it is foreign, it may be one of the file's own, or
+** call one, which assigns variables. */
 static void call(struct run *r, unsigned a) {
     for (unsigned reg = 0; !r->registers[a].foreign && reg < REGISTERS; reg++)
         if (r->registers[reg].shared)
             r->out->kinds[reg] |= 1u << START_UNKNOWN;
 }
 
-/* The last register into which the instruction may put something. */
+/* The last register that the instruction may write to. */
 static unsigned last_of(const struct opcodes *ops, uint32_t x) {
     unsigned op = op_of(x), a = a_of(x), c = c_of(x);
     if (op == ops->call || op == ops->vararg)
@@ -109,7 +112,7 @@ static unsigned last_of(const struct opcodes *ops, uint32_t x) {
     return a + (op == ops->self);
 }
 
-/* A field is taken, of a global, of the table in register `b`, or of the globals. */
+/* A field is read: of a global, of the table in register `b`, or of the globals table. */
 static void take_field(struct run *r, size_t i, uint32_t x) {
     struct content new = {.kinds = 1u << START_FIELD};
     new.foreign = op_of(x) == r->ops->gettabup || r->registers[b_of(x)].foreign;

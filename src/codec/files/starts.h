@@ -1,4 +1,5 @@
-/* What variables of a file's main function have at first, where functions in it share them. */
+/* Starts: what variables of a file's main function have at first, if functions in the file share
+** them. */
 #ifndef TINE_CODEC_FILES_STARTS_H
 #define TINE_CODEC_FILES_STARTS_H
 
@@ -13,10 +14,10 @@ struct opcodes;
 /* A function that the main function makes. */
 struct child {
     uint64_t hash;
-    /* Its upvalues: below REGISTERS they are registers of the main function. */
+    /* Its upvalues. Variables below REGISTERS are registers of the main function. */
     const uint32_t *variables;
     size_t n;
-    uint64_t assigns; /* which of them it assigns, or functions in it do: a bit each */
+    uint64_t assigns; /* those that it assigns, or functions in it; a bit each */
 };
 
 #define REGISTERS 256
@@ -25,27 +26,28 @@ struct child {
 struct main_code {
     const unsigned char *code;
     size_t n;
-    const uint64_t *constants; /* hashes of strings; 0: it is none */
+    const uint64_t *constants; /* hashes of string constants; 0: no string */
     size_t nconstants;
     const struct child *children;
     size_t nchildren;
 };
 
-/* The main function puts that function into that variable, or what is under that key of something. */
+/* A function that may be in a variable, or the key of a field that it may come from. */
 struct start {
     uint32_t variable;
-    uint64_t what; /* a hash */
+    uint64_t what; /* hash of the function, or of the key */
 };
 
 struct starts {
-    unsigned kinds[REGISTERS]; /* a bit for each enum start_kind */
-    unsigned own[REGISTERS];   /* the same, but for what functions may do that the code calls */
-    unsigned count[REGISTERS]; /* so many are in the list */
-    struct buf list;           /* struct start */
+    unsigned kinds[REGISTERS]; /* for each register, a set of bits 1 << enum start_kind */
+    unsigned own[REGISTERS];   /* the same, without what called functions may do */
+    unsigned count[REGISTERS]; /* how many entries it has in `list` */
+    struct buf list;           /* list of struct start */
 };
 
-/* What the code of a main function puts into variables that functions share: all that may be there when the first of these is
-** made, and later. What is seen errs towards more, and towards START_UNKNOWN. False: no memory. */
+/* Find what the code of a main function puts into variables that functions share: what may be there
+** when the first such function is made, and later. What is uncertain adds to the result, up to
+** START_UNKNOWN. False: no memory. */
 bool tine__starts_of(const struct opcodes *ops, const struct main_code *code, struct starts *out);
 
 #endif

@@ -1,9 +1,11 @@
-/* Is a module's file still what the module was loaded from?
+/* Versions: is a module's file still the one that the module was loaded from?
 **
-** Lua does not say what it has loaded. So a module whose loading is seen (codec.c) is remembered with the path that leads to
-** its file then, and what stat says of that, and a hash of the bytes in it. Of others, what the file was when anybody
-** first looked at the module is as near as one gets. Either is kept for all codecs of the state, as long as the module
-** lives: with the module's table (or what else `require` gave), hash of the code by path.
+** Lua does not remember what it has loaded. So if the loading of a module is seen (codec.c), the
+** path of its file at that time is noted, with what stat says of it and a hash of its bytes.
+** Otherwise, the file as it was when the codec looked at the module first is the best guess. Both
+** are kept for all codecs of the state, as long as the module lives: the registry has for each
+** module (its table or function) a table: path -> hash of the code, and "=" .. path -> struct
+** loading.
 */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -15,17 +17,17 @@
 #include "codec/files/record.h"
 #include "codec/state.h"
 
-#define VERSIONS \
-    "tine.versions" /* registry, weak keys: module -> path -> hash; and "=" and path -> struct loading */
-#define UNKNOWN 0 /* a hash that no file has */
+#define VERSIONS "tine.versions" /* registry, weak keys: module -> its files */
+#define UNKNOWN 0                /* a hash that no file has */
 
-/* What a file was when the module was loaded from it: one of several, where a file gives what another one's module is. */
+/* What a module's file was when the module was loaded. A module may have several files: one file
+** may return what another one's module is. */
 struct loading {
     struct file_id id;
     uint64_t hash; /* of its bytes */
 };
 
-/* Push the hashes of the module at `module`, by path. */
+/* Push the table of the module at `module` (see VERSIONS). */
 static void push_hashes(lua_State *L, int module) {
     if (!luaL_getsubtable(L, LUA_REGISTRYINDEX, VERSIONS)) {
         lua_createtable(L, 0, 1);
@@ -44,10 +46,11 @@ static void push_hashes(lua_State *L, int module) {
     lua_remove(L, -2);
 }
 
-/* ---- when it is loaded ---- */
+/* ---- when a module is loaded ---- */
 
-/* The hash of the bytes in the file, which are `size` as a rule; UNKNOWN: it cannot be read. Then it is read at once, to
-** where it stays: each page that is touched for it is one more for a worker that loads a module. */
+/* The hash of the bytes in the file, which normally are `size`; UNKNOWN: it cannot be read. The
+** bytes are read with one unbuffered read into their final place, since each page that is touched
+** costs time in a worker that loads a module. */
 static uint64_t hash_of_bytes(const char *path, off_t size) {
     struct buf b;
     uint64_t hash = UNKNOWN;
@@ -69,7 +72,7 @@ static uint64_t hash_of_bytes(const char *path, off_t size) {
     return hash;
 }
 
-/* Push the path as an absolute one. */
+/* Push the path as an absolute one, and return it. */
 static const char *push_absolute(lua_State *L, const char *path) {
     char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
     if (cwd)
@@ -80,7 +83,8 @@ static const char *push_absolute(lua_State *L, const char *path) {
     return lua_tostring(L, -1);
 }
 
-/* Push the path of the file that `require` would find now; false, and perhaps something else: there is none. */
+/* Push the path of the file that `require` would find now. False, and anything may be pushed: there
+** is none. */
 static bool push_file(lua_State *L, int loaded, const char *module) {
     lua_pushliteral(L, "package");
     if (lua_rawget(L, loaded) != LUA_TTABLE)
@@ -109,7 +113,7 @@ void tine__version_note(lua_State *L, int loaded, int name, int module) {
 
 /* ---- later ---- */
 
-/* Is the file not the one any more that was there when the module was loaded, whose hashes are on top? */
+/* Has the file changed since the module was loaded, whose table (see VERSIONS) is on top? */
 static bool has_changed(lua_State *L, const struct file *f) {
     int top = lua_gettop(L);
     const char *path = push_absolute(L, f->path);
