@@ -1,4 +1,4 @@
-/* Functions that came. */
+/* Decoding of functions. */
 #ifndef TINE_CODEC_DECODE_FUNCTION_H
 #define TINE_CODEC_DECODE_FUNCTION_H
 
@@ -6,7 +6,8 @@ struct frame;
 struct reader;
 
 void tine__function_item(struct reader *r, struct frame *f);
-/* The upvalue that comes now is one of a function that came before: its ordinal and number are at `p`. */
+/* EXT_UPREF: the current upvalue is joined with one of an earlier function, whose ordinal and index
+** are at `p`. */
 void tine__op_upref(struct reader *r, const unsigned char *p);
 
 #endif

@@ -1,12 +1,13 @@
-/* Keys: what records have in common.
+/* Keys: a cache of the strings that are keys of maps in a message.
 **
-** The same few strings come again and again as keys of a message's maps. Each is made once and then lies in a place on
-** the Lua stack, below what is decoded: from there it is pushed, which is far less than to look it up among all of
-** Lua's strings. Keys mostly come in the order in which they came before, so each place notes which one followed it. Where
-** they do not, a few bytes of a key say where it might be. All of that is only a guess: the bytes are compared.
+** A few strings occur as keys again and again. Each is created once and kept in a place on the Lua
+** stack, below the values being decoded. To push it from there is much faster than to look it up in
+** Lua's table of strings. Keys mostly follow each other as before, so each place notes which key
+** came next. Otherwise a hash of a few bytes tells in which place the key may be. Both are guesses:
+** the bytes are always compared.
 **
-** Maps with more entries are dictionaries, and so are those whose keys are new all the time: after so many new ones of
-** which none came again there is an end to it.
+** Maps with more entries than there are places are dictionaries, whose keys are not cached. If many
+** new keys come and none of them occurs again, the cache is given up for this message.
 */
 #ifndef TINE_CODEC_KEYS_H
 #define TINE_CODEC_KEYS_H
@@ -17,31 +18,31 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KEYS_PLACES 32   /* a message keeps so many, and maps of so many entries count */
-#define KEYS_LENGTH 32   /* bytes of the longest */
-#define KEYS_MESSAGE 512 /* bytes of the shortest message that is worth it */
-#define KEYS_IN_VAIN 64  /* so many new ones, and it ends */
+#define KEYS_PLACES 32   /* places; also, entries of the largest map whose keys are cached */
+#define KEYS_LENGTH 32   /* bytes of the longest key that is cached */
+#define KEYS_MESSAGE 512 /* bytes of the shortest message for which the cache is used */
+#define KEYS_IN_VAIN 64  /* after so many new keys in a row the cache is given up */
 #define KEYS_GUESSES 64  /* power of two */
 
 struct keys {
-    int at;                        /* stack index before the first place; 0: none are kept */
-    unsigned made;                 /* so far */
-    unsigned in_vain;              /* since one came again, in another order than before */
-    uint8_t last;                  /* the place that was pushed last; 0: none */
-    uint8_t guesses[KEYS_GUESSES]; /* by a hash: place */
+    int at;                        /* stack index before the first place; 0: not in use */
+    unsigned made;                 /* strings created so far */
+    unsigned in_vain;              /* unexpected keys in a row that were new */
+    uint8_t last;                  /* the place that was used last; 0: none */
+    uint8_t guesses[KEYS_GUESSES]; /* hash of a key -> place */
     struct {
-        const char *bytes; /* Lua's own */
+        const char *bytes; /* the string, owned by Lua */
         uint8_t len;
-        uint8_t next; /* which came after it */
+        uint8_t next; /* the place that was used after this one */
     } places[KEYS_PLACES + 1];
 };
 
-/* Without any. */
+/* Do without the cache. */
 static inline void keys_none(struct keys *k) {
     k->at = 0;
 }
 
-/* Make room for them on the stack. */
+/* Make room for the places on the stack. */
 static inline void keys_open(struct keys *k, lua_State *L) {
     k->at = lua_gettop(L);
     lua_settop(L, k->at + KEYS_PLACES);
@@ -50,7 +51,7 @@ static inline void keys_open(struct keys *k, lua_State *L) {
     memset(k->places, 0, sizeof k->places);
 }
 
-/* Of 1 to KEYS_LENGTH bytes. */
+/* Compare `n` bytes, 1 to KEYS_LENGTH. */
 static inline bool keys_equal(const char *a, const char *b, size_t n) {
     uint64_t x = 0, y = 0, u = 0, v = 0;
     if (n >= 8) {
@@ -79,7 +80,7 @@ static inline bool keys_is(const struct keys *k, unsigned place, const char *p, 
     return k->places[place].len == n && keys_equal(k->places[place].bytes, p, n);
 }
 
-/* The same when it is not the one that was expected. */
+/* keys_push for a key that was not expected next. */
 void tine__keys_push_other(struct keys *k, lua_State *L, const char *p, size_t n);
 
 /* Push the string of `n` bytes at `p`, 1 to KEYS_LENGTH. May raise memory errors. */

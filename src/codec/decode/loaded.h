@@ -1,4 +1,4 @@
-/* The code of functions that came. */
+/* A cache of loaded code: the functions that messages name by their ids. */
 #ifndef TINE_CODEC_DECODE_LOADED_H
 #define TINE_CODEC_DECODE_LOADED_H
 
@@ -10,27 +10,29 @@
 
 struct codec;
 
-/* One that came, by its id. */
+/* The code of a function, loaded. */
 struct loaded {
     struct cached cached;
     uint64_t id;
     uint8_t nups;
     uint8_t env;
-    bool stateless; /* one closure serves all calls */
-    int closure;    /* registry reference to it, or 0 */
+    bool stateless; /* one closure can serve all calls (simple.c) */
+    int closure;    /* registry reference to that closure; 0: none */
     struct loaded *next;
 };
 
 #define LOADED_BUCKETS 512u            /* power of two */
-#define CODES_LOADED ((size_t)2 << 20) /* of codes that came */
+#define CODES_LOADED ((size_t)2 << 20) /* bytes of code that the cache holds */
 
-/* The code of an id as it came in a message, loaded if it is not. Raises. */
+/* The code with this id, which occurs in a message; loaded if need be. `self` is the stack index of
+** the state table. Raises. */
 struct loaded *tine__loaded(lua_State *L, struct codec *c, int self, lua_Integer id);
-/* The same if it is loaded, else NULL. */
+/* The code with this id if it is in the cache, else NULL. */
 struct loaded *tine__loaded_find(struct codec *c, uint64_t id);
-/* Push a new closure of it. Raises. */
+/* Push a new closure of the code. Raises. */
 void tine__loaded_push(lua_State *L, struct codec *c, int self, const struct loaded *l);
-/* Push a new closure of code that came inline: hash (8 bytes), dump. Gives nups. Raises. */
+/* Push a closure of code that is in the message itself: hash (8 bytes), dump. Returns the number of
+** its upvalues. Raises. */
 int tine__code_push_inline(lua_State *L, const char *p, size_t len);
 void tine__loaded_free(lua_State *L, struct codec *c);
 

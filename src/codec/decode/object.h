@@ -1,4 +1,4 @@
-/* Values of registered classes, their metatables, and notes. */
+/* Decoding of values of registered classes, their metatables, and notes. */
 #ifndef TINE_CODEC_DECODE_OBJECT_H
 #define TINE_CODEC_DECODE_OBJECT_H
 

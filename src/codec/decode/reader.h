@@ -1,4 +1,4 @@
-/* What the files of the decoder share. */
+/* The state of the decoder, which its files share. */
 #ifndef TINE_CODEC_DECODE_READER_H
 #define TINE_CODEC_DECODE_READER_H
 
@@ -11,23 +11,23 @@
 
 struct codec;
 
-/* One that was taken apart. */
+/* A segment, taken apart. */
 struct segment {
     const char *body;
     size_t len;
-    const unsigned char *marks; /* u32 little endian each */
+    const unsigned char *marks; /* u32 each, little endian */
     uint32_t nmarks;
     bool globals;
 };
 
-/* What an open container of the message is. */
+/* Kinds of open containers. From FRAME_TABLE on they are operations (codec.h). */
 enum frame_kind {
-    FRAME_TOP,     /* outside of all */
-    FRAME_PENDING, /* an array whose first item decides what it is */
-    FRAME_ROOT,    /* the array of arguments or results: items stay on the Lua stack */
+    FRAME_TOP,     /* outside of everything */
+    FRAME_PENDING, /* an array whose first item has not come yet */
+    FRAME_ROOT,    /* array of arguments or results: its items stay on the stack */
     FRAME_ARRAY,
     FRAME_MAP,
-    FRAME_TABLE, /* from here on: operations */
+    FRAME_TABLE,
     FRAME_FUNCTION,
     FRAME_NAME,
     FRAME_OBJECT,
@@ -35,24 +35,27 @@ enum frame_kind {
     FRAME_CLASS,
     FRAME_NOTE,
     FRAME_SOURCE,
-    FRAME_SAME,     /* what a name stands for, and the same by value */
-    FRAME_CHANGED,  /* something, and what is to be changed for the call */
-    FRAME_STANDARD, /* a function of Lua's own */
-    FRAME_SHARED,   /* a shared value */
-    FRAME_KEPT,     /* a table, and what modules keep about it */
+    FRAME_SAME,
+    FRAME_CHANGED,
+    FRAME_STANDARD,
+    FRAME_SHARED,
+    FRAME_KEPT,
 };
 
-/* One for each level of nesting, in an array: the one before is what it lies in. */
+/* An open container. There is one for each level of nesting, in an array: frame[-1] is the
+** container that it is in. */
 struct frame {
-    uint32_t n, i; /* items in all, items done */
-    /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: known here; SAME: its ordinal. */
+    uint32_t n, i; /* items in all (a map: pairs), and items done */
+    /* TABLE: array items; FUNCTION: upvalues; OBJECT: its ordinal; CLASS: a class of this name is
+    ** registered here; SAME: ordinal of the first object in the value. */
     uint32_t m;
-    int at; /* stack index of the table or function */
+    int at; /* stack index of the table or function, or of the first item */
     uint8_t kind;
-    uint8_t env; /* FUNCTION: number of its call environment */
-    bool marked; /* OBJECT: something points back to it */
-    bool key;    /* MAP: a key is to come, and may be one that comes again */
-    /* FUNCTION: how many of its globals are its environment's own; are read as _G.name. */
+    uint8_t env; /* FUNCTION, TABLE: number of the call environment; 0: none */
+    bool marked; /* OBJECT: something refers to it */
+    bool key;    /* MAP: the next item is a key, and the map is small */
+    /* FUNCTION: how many of its globals the environment's table itself held at the sender; how many
+    ** are read as _G.name. */
     uint32_t own, by_g;
 };
 
@@ -63,54 +66,58 @@ struct mark_list {
 struct reader {
     lua_State *L;
     struct codec *c;
-    struct frame *frame; /* the innermost */
-    uint32_t ordinal;    /* of the next object */
-    uint32_t next;       /* the next ordinal that something points back to */
+    struct frame *frame; /* the innermost one */
+    uint32_t ordinal;    /* ordinal of the next object */
+    uint32_t next;       /* the next marked ordinal; UINT32_MAX: none */
     struct mark_list marks[2];
-    size_t budget;        /* items that the rest of the segment can hold */
-    int self, refs, envs; /* stack indices: state table, marked objects, call environments */
-    int places;           /* of keys, on the stack */
+    size_t budget; /* items that the rest of the segment may have */
+    /* Stack indices: state table, marked objects by ordinal + 1, call environments; 0: none. */
+    int self, refs, envs;
+    int places; /* stack slots that `keys` uses */
     struct keys keys;
-    bool globals;    /* call environments occur */
+    bool globals;    /* call environments occur in the message */
     bool values;     /* the body is an array of values */
-    bool rooted;     /* and it was one */
-    bool handled;    /* the item needed nothing on the stack */
-    bool call;       /* it is a call: what comes may change modules as long as that lasts, */
-    bool lasts;      /* unless it is there for others, too */
-    bool lenient;    /* names that stand for nothing are nil: an error is being read */
-    bool note, held; /* what came as the value of a global */
-    uint8_t why;     /* enum wire_held */
+    bool rooted;     /* the body has begun as an array */
+    bool handled;    /* the current upvalue has been set already */
+    bool call;       /* the values are for a call, not of a result or an error */
+    bool lasts;      /* they outlive a call: a result, an error, a shared value */
+    bool lenient;    /* an error is read: names that stand for nothing are nil */
+    bool note, held; /* the current value is a note; has stayed with the sender, */
+    uint8_t why;     /* and why: enum wire_held */
     uint32_t nvalues;
     uint32_t pending; /* changes in ST_PENDING */
 };
 
-/* The object on top is the next one of the message; `parent` is what it lies in. */
+/* Keep the object on top, which has the next ordinal, since something refers to it. `parent` is the
+** container that it is in. */
 void tine__keep_object(struct reader *r, const struct frame *parent);
+/* Give the object on top the next ordinal. */
 static inline void number_object(struct reader *r, const struct frame *parent) {
     if (unlikely(r->ordinal == r->next))
         tine__keep_object(r, parent);
     r->ordinal++;
 }
-/* Something points back to these ordinals, from r->ordinal on, of two segments that are read one after the other. */
+/* Begin with the marks of two segments that are read one after the other. */
 void tine__start_marks(struct reader *r, struct mark_list a, struct mark_list b);
-/* Step to the next marked ordinal. */
+/* Set r->next to the next marked ordinal after r->ordinal. */
 void tine__next_mark(struct reader *r);
 
 /* ---- parser.c ---- */
 
-/* The codec's own reader, or another one where that is in use; pushed above the state table, which lies at `self`. An error
-** may pass through whoever has it: then it is not used again. */
+/* Take the codec's reader, or make a new one if it is in use, and push it above the state table,
+** which is on top, at `self`. If an error passes through, the reader is not put back, and not used
+** again. */
 struct reader *tine__reader_take(lua_State *L, struct codec *c, int self);
 void tine__reader_put_back(struct reader *r);
-/* Push what the body of the segment holds, whose marks are started: a value, or with `values` an array of values, one by
-** one (r->nvalues). */
+/* Push what the segment's body holds: a value, or, with `values`, an array of values, one by one
+** (r->nvalues of them). Its marks have been begun. Raises. */
 void tine__reader_read(struct reader *r, const struct segment *s, bool values);
 
 /* ---- operation.c ---- */
 
-/* The marker of an operation came as the first item of the frame. */
+/* The first item of the frame is the marker of operation `op`. */
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op);
-/* An item of it came (and lies on top). */
+/* An item of the operation has come, and is on top. */
 void tine__op_item(struct reader *r, struct frame *f);
 void tine__op_end(struct reader *r, struct frame *f);
 
@@ -118,7 +125,7 @@ static inline int tine__malformed(struct reader *r, const char *what) {
     return luaL_error(r->L, "malformed message: %s", what);
 }
 
-/* The item on top must be a string. */
+/* Check that the item on top is a string. */
 static inline void string_item(struct reader *r) {
     if (lua_type(r->L, -1) != LUA_TSTRING)
         tine__malformed(r, "a name that is no string");

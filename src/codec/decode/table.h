@@ -1,4 +1,4 @@
-/* Tables that are more than an array or a map. */
+/* Decoding of tables that are more than an array or a map. */
 #ifndef TINE_CODEC_DECODE_TABLE_H
 #define TINE_CODEC_DECODE_TABLE_H
 
