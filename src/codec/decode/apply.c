@@ -1,4 +1,22 @@
-/* What the sender had changed in modules, for one call: done before it begins, undone after it. */
+/* Changes: what the program has changed in modules is applied for one call, before it begins, and
+** undone after it.
+**
+** A change consists of a table (or the name of one of Lua's libraries), a path and a value. The
+** path is
+**
+**     key                        a field of the table
+**     {step, key}                a field of the table that is under the key `step`; if that is false,
+**                                of the table itself; if it is true, of the metatable of strings
+**     {step, key, length}        the same, to be inserted into a list, which had `length` items at
+**                                the sender (without this one and those that are inserted after it)
+**     {step, key, module}        the same, and the value is a setting (changes/settings.c) of the
+**                                module with this name
+**     {name, -i}                 upvalue `i` of a function, which takes the table's place
+**     true                       the metatable of the table
+**
+** The value `true` or `false` under an integer key means that a list of functions ends before that
+** key.
+*/
 #include <lauxlib.h>
 #include "base/hot.h"
 #include "codec/codec.h"
@@ -11,13 +29,15 @@
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
-/* Of each change ST_UNDO has so much: object, key, what was there, and in a list what was put there. */
+/* Items of ST_UNDO for each change: object, key, old value; and for items of lists and for settings
+** the new value, else nil. */
 #define UNDO 4
 
-static const char metatable_key; /* in place of a key */
+static const char metatable_key; /* an address that stands for the metatable in place of a key */
 
-/* The object at `t` had the value on top, which is taken, under the key at `key`: that is to be put back. In a list the value
-** at `put` is there now, and may move; a setting is put back if it is that still; else 0. */
+/* Note that the object at `t` had the value on top, which is popped, under the key at `key`, so
+** that it is reset after the call. `put`: 0; or the stack index of the new value, if only that is
+** to be replaced: an item of a list, which may move, or a setting. */
 static void note(struct reader *r, int t, int key, int put) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
@@ -37,7 +57,8 @@ static void note(struct reader *r, int t, int key, int put) {
     lua_settop(L, value - 1);
 }
 
-/* Is the key at `key` one of an item of the list at `t`, whose value is on top, or of one that is appended? */
+/* Is the key at `key` that of an item of the list at `t`, whose value is on top, or of a new last
+** item (the value is nil)? */
 static bool is_item(lua_State *L, int t, int key) {
     if (!lua_isinteger(L, key))
         return false;
@@ -45,7 +66,7 @@ static bool is_item(lua_State *L, int t, int key) {
     return lua_isnil(L, -1) ? i == n + 1 : i > 0 && i <= n;
 }
 
-/* Set field `key` of the table at `t` to the value on top, which is popped, and note what is to be put back. */
+/* Set field `key` of the table at `t` to the value on top, which is popped. Notes the old value. */
 static void change(struct reader *r, int t, int key) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
@@ -58,11 +79,12 @@ static void change(struct reader *r, int t, int key) {
     lua_settop(L, value - 1);
 }
 
-/* Replace the table at `t` by the one that the first of two steps leads to; made for the call if there is none. */
+/* Replace the table at `t` by the one that the step at stack index `step`, on top, leads to. If
+** there is none it is made for the call. */
 static void enter(struct reader *r, int t, int step) {
     lua_State *L = r->L;
     if (lua_isboolean(L, step) && !lua_toboolean(L, step))
-        return; /* there is one step only, the other one */
+        return; /* the field is in the table itself */
     if (lua_isboolean(L, step)) {
         lua_pushliteral(L, "");
         if (lua_getmetatable(L, -1))
@@ -80,7 +102,8 @@ static void enter(struct reader *r, int t, int step) {
     lua_settop(L, step);
 }
 
-/* Has this process put something of its own in place of Lua's there? Then that stays. */
+/* Has this process replaced Lua's own function in this field of the library? Then its replacement,
+** which is on top, stays. */
 static bool is_own(lua_State *L, int library, int key) {
     const char *field = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : NULL;
     const struct standard *s =
@@ -88,7 +111,8 @@ static bool is_own(lua_State *L, int library, int key) {
     return s && lua_tocfunction(L, -1) != s->f;
 }
 
-/* The table, the path and the value are on top: they wait, as names must lead to what this process has itself. */
+/* The change waits until the message is read: until then, names must lead to what this process has
+** itself. */
 void tine__await_change(struct reader *r) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2;
@@ -104,7 +128,7 @@ void tine__await_change(struct reader *r) {
     lua_settop(L, t - 1);
 }
 
-/* The list at `t` is shorter than where that item goes: then it goes behind the last. */
+/* If the list at `t` is too short for the key at `key`, use the key behind its last item. */
 static void close_up(lua_State *L, int t, int key) {
     lua_Integer end = (lua_Integer)lua_rawlen(L, t) + 1;
     if (!lua_isinteger(L, key) || lua_tointeger(L, key) <= end)
@@ -113,7 +137,7 @@ static void close_up(lua_State *L, int t, int key) {
     lua_replace(L, key);
 }
 
-/* Has this process put the same into the list at `t` as the value at `value`, there? */
+/* Does the list at `t` have a twin of the value at `value` as item `at`? */
 static bool is_there(lua_State *L, int t, lua_Integer at, int value) {
     lua_rawgeti(L, t, at);
     bool is = tine__is_twin(L, value, lua_gettop(L));
@@ -121,8 +145,9 @@ static bool is_there(lua_State *L, int t, lua_Integer at, int value) {
     return is;
 }
 
-/* Put the value at `value` into the list at `t`, of so many items at the sender's, in front of the one with the key at `key`, for
-** the call. False: it goes behind the others, or takes the place of the same. */
+/* Insert the value at `value` into the list at `t`, in front of the item with the key at `key`, for
+** the call. `len`: how many other items the list had at the sender. False: the value belongs behind
+** them all, or in the place of its twin. */
 static bool insert(struct reader *r, int t, int key, int value, lua_Integer len) {
     lua_State *L = r->L;
     lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0,
@@ -140,7 +165,7 @@ static bool insert(struct reader *r, int t, int key, int value, lua_Integer len)
     return true;
 }
 
-/* Of how many items is the list at the sender's into which the value goes there? Negative: the path says no such thing. */
+/* The length in the path at `path`; -1: it has none. */
 static lua_Integer length_before(lua_State *L, int path) {
     lua_Integer len = -1;
     if (lua_istable(L, path)) {
@@ -152,7 +177,8 @@ static lua_Integer length_before(lua_State *L, int path) {
     return len;
 }
 
-/* Replace the table at `t` (or the name of a library) by the one to change, and the path behind it by the key. */
+/* Replace the table (or name of a library) at `t` by the table that has the field, and the path
+** behind it by the key. False: there is no such table, or the key is not valid. */
 static bool find_place(struct reader *r, int t) {
     lua_State *L = r->L;
     int path = t + 1, top = lua_gettop(L);
@@ -172,7 +198,7 @@ static bool find_place(struct reader *r, int t) {
            !(lua_type(L, path) == LUA_TNUMBER && lua_tonumber(L, path) != lua_tonumber(L, path));
 }
 
-/* A list of functions ends before item `key` for the call. */
+/* Make a list of functions end before item `key` for the call. */
 static void end_list(struct reader *r, int t, int key) {
     lua_State *L = r->L;
     int top = lua_gettop(L);
@@ -185,7 +211,7 @@ static void end_list(struct reader *r, int t, int key) {
     lua_settop(L, top);
 }
 
-/* A variable of the function at `t`: its name and minus its number are the path. Others that share it get the value, too. */
+/* Set an upvalue of the function at `t`. Other functions that share it see the value, too. */
 static void apply_upvalue(struct reader *r, int t) {
     lua_State *L = r->L;
     int path = t + 1, value = t + 2;
@@ -201,7 +227,7 @@ static void apply_upvalue(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
-/* The metatable of the table at `t`. */
+/* Set the metatable of the table at `t`. */
 static void apply_metatable(struct reader *r, int t) {
     lua_State *L = r->L;
     int path = t + 1, value = t + 2;
@@ -217,7 +243,8 @@ static void apply_metatable(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
-/* Is the value on top, of a field of the name at `key`, the one that the file of the module named at `module` puts there, if any? */
+/* Is the value on top one that the file of the module named at `module` stores under the key at
+** `key`, or nil? */
 static bool is_files(struct reader *r, int module, int key) {
     lua_State *L = r->L;
     int type = lua_type(L, -1);
@@ -229,8 +256,9 @@ static bool is_files(struct reader *r, int module, int key) {
             tine__file_sets(f, lua_tostring(L, key), tine__scalar_hash(L, -1)));
 }
 
-/* A setting, of the module that the path names, in its table at `t` or one in that. What this process has been given there itself,
-** by an initializer, stays; and so does what such a function sets that is called now. */
+/* Set a setting of the module that the path names, in the table at `t` or in one in that. If this
+** process has another value there than the module's file (from an initializer, for instance), that
+** stays. If the call prepares this process for others, nothing is set. */
 static void apply_setting(struct reader *r, int t) {
     lua_State *L = r->L;
     int path = t + 1, value = t + 2, module = value + 1, key = value + 2;
@@ -253,7 +281,8 @@ static void apply_setting(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
-/* Push the name of the module if the path at `path` is that of a setting. */
+/* If the path at `path` is that of a setting, push the module's name. Else false, and nothing is
+** pushed. */
 static bool push_settings_module(lua_State *L, int path) {
     if (!lua_istable(L, path))
         return false;
@@ -263,7 +292,8 @@ static bool push_settings_module(lua_State *L, int path) {
     return false;
 }
 
-/* The table, the path and the value are on top, and taken. `keys`: see tine__push_twin. */
+/* Apply the change whose table, path and value are on top, and popped. `keys`: see
+** tine__push_twin. */
 static void apply(struct reader *r, int keys) {
     lua_State *L = r->L;
     int t = lua_gettop(L) - 2, path = t + 1, value = t + 2;
@@ -273,7 +303,7 @@ static void apply(struct reader *r, int keys) {
         return apply_metatable(r, t);
     if (lua_istable(L, t) && push_settings_module(L, path))
         return apply_setting(r, t);
-    lua_pushvalue(L, t); /* a library's name */
+    lua_pushvalue(L, t); /* it may be a library's name */
     int library = lua_type(L, t) == LUA_TSTRING && !lua_istable(L, path) ? value + 1 : 0;
     lua_Integer len = length_before(L, path);
     if (!find_place(r, t))
@@ -318,7 +348,7 @@ void tine__apply_changes(struct reader *r) {
     r->pending = 0;
 }
 
-/* Is item `i` of the list at 3 the one that was put there? */
+/* Is item `i` of the list at stack index 3 the value that was put there, at 6? */
 static bool is_put(lua_State *L, lua_Integer i) {
     lua_rawgeti(L, 3, i);
     bool is = lua_rawequal(L, -1, 6);
@@ -326,7 +356,7 @@ static bool is_put(lua_State *L, lua_Integer i) {
     return is;
 }
 
-/* A setting is again what it was, unless the task has set it itself. */
+/* Reset a setting, unless the task has set it. */
 static void restore_setting(lua_State *L) {
     lua_pushvalue(L, 4);
     lua_rawget(L, 3);
@@ -336,7 +366,8 @@ static void restore_setting(lua_State *L) {
         lua_rawset(L, 3);
 }
 
-/* Where is it: under the key at 4 still, or somewhere else? 0: nowhere. */
+/* The index of the item that was put into the list: the key at 4, or another one if it has moved.
+** 0: it is not there any more. */
 static lua_Integer find_item(lua_State *L) {
     lua_Integer i = lua_tointeger(L, 4);
     if (is_put(L, i))
@@ -346,7 +377,7 @@ static lua_Integer find_item(lua_State *L) {
     return i;
 }
 
-/* The item is taken out of the list again, or what it took the place of is put there. What the task has put into the list itself
+/* Remove the item from the list, or replace it by the old item. What the task has put into the list
 ** stays there. */
 static void restore_item(lua_State *L) {
     lua_Integer i = find_item(L), n = (lua_Integer)lua_rawlen(L, 3);
@@ -360,7 +391,7 @@ static void restore_item(lua_State *L) {
     lua_rawseti(L, 3, i);
 }
 
-/* The field, metatable or variable is again what it was. */
+/* Reset a field, a metatable or an upvalue. */
 static void restore_field(lua_State *L) {
     if (lua_isfunction(L, 3))
         lua_setupvalue(L, 3, -(int)lua_tointeger(L, 4));
@@ -370,7 +401,8 @@ static void restore_field(lua_State *L) {
         lua_rawset(L, 3);
 }
 
-/* (list, how many): the last change first */
+/* Undo all changes, the last one first. Arguments: ST_UNDO, and how many changes there are. Each
+** change is at stack indices 3 to 6: object, key, old value, new value. */
 static int restore(lua_State *L) {
     for (lua_Integer n = lua_tointeger(L, 2) - 1; n >= 0; n--) {
         for (int i = 1; i <= UNDO; i++)

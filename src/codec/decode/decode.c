@@ -1,4 +1,4 @@
-/* Segments to Lua values: what is set up around the parser (parser.c), and what is done when all of it has come. */
+/* Decoding of segments: what is done before and after the parser (parser.c) reads their bodies. */
 #include <assert.h>
 #include <lauxlib.h>
 #include "base/hot.h"
@@ -15,8 +15,8 @@
 
 /* ---- segments ---- */
 
-/* Read a segment of exactly `len` bytes. They may lie in memory that a worker can still write: each number is read
-** once, and judged by what was read. */
+/* Take a segment of exactly `len` bytes apart. A worker may still be able to write to these bytes,
+** so each number is read only once, and checked as read. */
 static void read_segment(lua_State *L, const char *p, size_t len, struct segment *out) {
     uint32_t body = len >= SEGMENT_HEAD ? get_le32(p) : 0;
     uint32_t n = len >= SEGMENT_HEAD ? get_le32(p + 4) : 0;
@@ -33,8 +33,8 @@ static void read_segment(lua_State *L, const char *p, size_t len, struct segment
             luaL_error(L, "malformed message: marks out of order");
 }
 
-/* Below what is decoded lie on the stack the state table, the decoder, and as far as there are such, a
-** table of marked objects, one of call environments, and places for keys. */
+/* Below the values being decoded the stack has: the state table, the decoder, and, if needed, a
+** table of marked objects, a table of call environments, and the places of the cache of keys. */
 
 static void push_slots(struct reader *r, bool refs, bool globals, size_t len) {
     lua_State *L = r->L;
@@ -67,7 +67,7 @@ static struct mark_list mark_list(const struct segment *s) {
     return (struct mark_list){s->marks, s->marks + (size_t)s->nmarks * 4};
 }
 
-/* Metatables that had to wait (see table.c). */
+/* Set the metatables that could not be set earlier (see table.c). */
 static void set_late_metatables(struct reader *r) {
     lua_State *L = r->L;
     while (lua_rawgeti(L, r->refs, 0) == LUA_TTABLE) {
@@ -92,7 +92,7 @@ static void finish_objects(struct reader *r) {
 
 static void open_codec(lua_State *L, const struct codec *c) {
     luaL_checkstack(L, 20 + KEYS_PLACES, "decoding");
-    if (unlikely(c->ref == LUA_NOREF)) /* lua_close is under way */
+    if (unlikely(c->ref == LUA_NOREF)) /* lua_close is running */
         luaL_error(L, "cannot decode anything while the Lua state is being closed");
 }
 
@@ -125,8 +125,9 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
                       const char *args, size_t args_len) {
     struct segment f, a;
     int base = lua_gettop(L);
-    /* no marks and no call environments: the arguments have nothing to do with the function */
-    tine__codec_restore(L, c); /* of a call that did not come to its end */
+    /* The fast path needs arguments without marks and call environments: they do not refer to the
+    ** function. */
+    tine__codec_restore(L, c); /* of an earlier call that has not ended as usual */
     if (unlikely(shared_are_gone(c)))
         tine__shared_forget(L, c);
     if (args_len >= SEGMENT_HEAD && get_le32(args + 4) == 0 && !c->held &&

@@ -1,4 +1,7 @@
-/* Call environments, and the globals in them. */
+/* Call environments (codec.h), and the globals in them.
+**
+** r->envs has the environment with number n at n. Until that exists, the list at -n has the
+** functions and upvalues that are to get it. */
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/changes/libraries.h"
@@ -9,8 +12,7 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-/* Keep (function, upvalue) in the list envs[-number]: when the environment comes to be, it goes
-** there. */
+/* Append the current upvalue of the function to the list of those that wait for the environment. */
 static void await_env(struct reader *r, const struct frame *f, unsigned number) {
     lua_State *L = r->L;
     if (lua_rawgeti(L, r->envs, -(lua_Integer)number) != LUA_TTABLE) {
@@ -47,7 +49,7 @@ void tine__op_env(struct reader *r, unsigned number) {
     r->handled = true;
 }
 
-/* Push a table whose other reads go to the globals, and its other writes too unless it keeps them. */
+/* Push a table whose other reads go to the globals table, and other writes, too, unless `keeps`. */
 static void new_env(lua_State *L, bool keeps) {
     lua_newtable(L);
     lua_createtable(L, 0, 2);
@@ -61,7 +63,7 @@ static void new_env(lua_State *L, bool keeps) {
     lua_setmetatable(L, -2);
 }
 
-/* The table on top is the call environment of that number: so it is for those that wait for it. */
+/* The table on top is the environment with this number: set the upvalues that wait for it. */
 static void enter_env(struct reader *r, unsigned number) {
     lua_State *L = r->L;
     lua_pushvalue(L, -1);
@@ -80,7 +82,6 @@ static void enter_env(struct reader *r, unsigned number) {
     lua_pop(L, 1);
 }
 
-/* Push the call environment of that number, made now if there was no need for it before. */
 void tine__push_env(struct reader *r, unsigned number, bool keeps) {
     lua_State *L = r->L;
     if (lua_rawgeti(L, r->envs, number) == LUA_TTABLE)
@@ -107,13 +108,15 @@ void tine__op_env_of(struct reader *r, unsigned number) {
 
 /* ---- globals ---- */
 
-#define HIDDEN 256 /* in the list of environments: what is hidden in their own _G, from there on */
+#define HIDDEN 256 /* r->envs has the hidden globals of environment n at HIDDEN + n */
 
-/* Give the environment at `env`, of that number, a _G of its own, and push what is hidden in that. */
+/* Give the environment at `env` a _G of its own, and push the table of the globals that are read as
+** _G.name. That table is the __index of an empty one, which is the _G, so that traversing _G does
+** not show them. */
 static void hide_globals(struct reader *r, unsigned number, int env) {
     lua_State *L = r->L;
-    new_env(L, false); /* what is hidden, */
-    new_env(L, false); /* behind this one */
+    new_env(L, false); /* the hidden globals, to which */
+    new_env(L, false); /* the _G of the environment leads */
     lua_getmetatable(L, -1);
     lua_pushvalue(L, -3);
     lua_setfield(L, -2, "__index");
@@ -125,8 +128,8 @@ static void hide_globals(struct reader *r, unsigned number, int env) {
     lua_rawseti(L, r->envs, HIDDEN + (lua_Integer)number);
 }
 
-/* Set the global whose name and value are on top where it is read as _G.name: in the environment's own _G, which
-** hides it from whoever looks into that table; false: that is the environment itself. */
+/* Set the global whose name and value are on top among the hidden globals, so that it is read as
+** _G.name. False: the environment's own _G is the environment itself. */
 static bool set_by_g(struct reader *r, unsigned number) {
     lua_State *L = r->L;
     int name = lua_gettop(L) - 1, env = name + 2;
@@ -137,7 +140,7 @@ static bool set_by_g(struct reader *r, unsigned number) {
         hide_globals(r, number, env);
     else if (!itself)
         lua_rawgeti(L, r->envs, HIDDEN + (lua_Integer)number);
-    if (!itself && lua_istable(L, -1)) { /* else it has a _G that the sender had */
+    if (!itself && lua_istable(L, -1)) { /* else the sender's environment had a _G */
         lua_pushvalue(L, name);
         lua_pushvalue(L, name + 1);
         lua_rawset(L, -3);
@@ -164,7 +167,8 @@ void tine__note_held(struct reader *r, int name) {
     r->c->held = true;
 }
 
-/* Has this process such a global of its own? One of Lua's own it has only if it is no longer what Lua put there. */
+/* Does this process have such a global of its own? Lua's own globals only count if they were
+** replaced. */
 static bool has_own(lua_State *L, int name) {
     const char *s = lua_tostring(L, name);
     if (!tine__standard_global(s))
@@ -177,8 +181,8 @@ static bool has_own(lua_State *L, int name) {
     return own;
 }
 
-/* Name and value of a global are on top. This process's own comes first, but not before what the environment itself
-** holds. */
+/* The name and value of a global are on top, and popped. Set it in the environment, unless this
+** process has its own; but always if the environment's table itself held it at the sender. */
 static void set_global(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int name = lua_gettop(L) - 1;
@@ -203,7 +207,7 @@ static void set_global(struct reader *r, struct frame *f) {
     lua_settop(L, name - 1);
 }
 
-/* The number on top says which environment, whether that keeps what is written, and how many pairs of what kind. */
+/* The number in front of the globals is on top, and popped (ENV_NUMBER and so on, wire.h). */
 static void env_item(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     lua_Integer env = lua_tointeger(L, -1);

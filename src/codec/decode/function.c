@@ -1,4 +1,4 @@
-/* Functions that came: code, upvalues, and the globals that it names. */
+/* Decoding of functions: code, upvalues, and globals. */
 #include <lua.h>
 #include "codec/decode/environment.h"
 #include "codec/decode/function.h"

@@ -7,7 +7,7 @@ static uint8_t *guess(struct keys *k, const char *p, size_t n) {
     return &k->guesses[h % KEYS_GUESSES];
 }
 
-/* Push a new string: it takes the place of the oldest one. */
+/* Push a new string, and keep it in the oldest place. */
 static unsigned make(struct keys *k, lua_State *L, const char *p, size_t n) {
     unsigned place = k->made++ % KEYS_PLACES + 1;
     const char *bytes = lua_pushlstring(L, p, n);
@@ -29,5 +29,5 @@ void tine__keys_push_other(struct keys *k, lua_State *L, const char *p, size_t n
     k->last = *g;
     k->in_vain = known ? 0 : k->in_vain + 1;
     if (k->in_vain == KEYS_IN_VAIN)
-        k->at = 0; /* the places stay on the stack until the message is decoded */
+        k->at = 0; /* the places remain on the stack until the message is decoded */
 }

@@ -1,7 +1,7 @@
-/* The code of functions that came: found by the id that a message names it by, checked, loaded.
+/* A cache of loaded code: found by the id that a message names it by, checked, and loaded.
 **
-** Of each code the codec keeps a maker of closures (maker.c), for as many codes as CODES_LOADED bytes allow: one
-** that was forgotten is fetched from the store again, where it is as long as a message names it.
+** The cache has a maker of closures (lua/maker.h) for each code, within CODES_LOADED bytes. Code
+** that was forgotten is fetched from the store again, which has it as long as a message names it.
 */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ void tine__loaded_free(lua_State *L, struct codec *c) {
     c->loaded_buckets = NULL;
 }
 
-/* Forget what must make room for `more` bytes. */
+/* Forget code until there is room for `more` bytes. */
 static void make_room(lua_State *L, struct codec *c, int self, size_t more) {
     struct cached *old;
     lua_rawgeti(L, self, ST_MAKERS);
@@ -85,7 +85,7 @@ static const char *read_all(lua_State *L, void *ud, size_t *len) {
     return p;
 }
 
-/* Push the function of a dump whose hash has been checked. */
+/* Push the function of a dump, whose hash was compared. */
 static void load_dump(lua_State *L, const char *p, size_t len) {
     struct reading r = {p, len};
     if (lua_load(L, read_all, &r, "=(task)", "b") != LUA_OK)
@@ -102,7 +102,7 @@ static struct codec_code fetch(lua_State *L, const struct codec *c, lua_Integer 
     return code;
 }
 
-/* Push a maker, or false, and then a function of that code. */
+/* Push a maker (false: there is none), and then a function of the code. */
 static void push_both(lua_State *L, const struct codec_code *code) {
     if (tine__push_maker(L, code->bytes, code->len)) {
         lua_pushvalue(L, -1);
@@ -113,7 +113,7 @@ static void push_both(lua_State *L, const struct codec_code *code) {
     }
 }
 
-/* A new one for that id: what is left there by an error that passed through is used again. */
+/* A new struct loaded. If an error passes through before it is entered, the next call uses it. */
 static struct loaded *begin(lua_State *L, struct codec *c) {
     if (!c->loaded_buckets)
         c->loaded_buckets = sys.calloc(LOADED_BUCKETS, sizeof(struct loaded *));
@@ -124,7 +124,7 @@ static struct loaded *begin(lua_State *L, struct codec *c) {
     return c->loading;
 }
 
-/* Know the code from now on. */
+/* Enter it into the cache. */
 static struct loaded *enter(struct codec *c, struct loaded *l, size_t bytes) {
     struct loaded **bucket = bucket_of(c, l->id);
     c->loading = NULL;

@@ -1,4 +1,4 @@
-/* Objects that something points back to: they are kept by their ordinals. */
+/* Objects that something refers to: kept by their ordinals. */
 #include <lua.h>
 #include "codec/decode/reader.h"
 #include "codec/wire.h"
@@ -24,7 +24,7 @@ void tine__next_mark(struct reader *r) {
 }
 
 void tine__keep_object(struct reader *r, const struct frame *parent) {
-    /* a class that this process has stands for the copy that came */
+    /* this process's own metatable of a class takes the place of the one that has come */
     if (parent->kind == FRAME_CLASS && parent->m)
         lua_pushvalue(r->L, parent->at);
     else

@@ -1,4 +1,4 @@
-/* Values of registered classes, their metatables, and notes. */
+/* Decoding of values of registered classes, their metatables, and notes. */
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/decode/environment.h"
@@ -6,7 +6,8 @@
 #include "codec/decode/reader.h"
 #include "codec/registry.h"
 
-/* Replace the name on top by the record of the class that this process has, or nil. */
+/* Push the record of the class with the name at `name`. False, and nothing is pushed: it is not
+** registered here. */
 static bool find_class(lua_State *L, int name) {
     if (!tine__classes_push(L))
         return false;
@@ -19,10 +20,10 @@ static bool find_class(lua_State *L, int name) {
     return false;
 }
 
-/* On the stack: name, decode function, plain value. */
+/* The stack has: name, decode function, plain value. */
 void tine__object_end(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
-    if (find_class(L, f->at)) { /* the class as it is here, with its own identity */
+    if (find_class(L, f->at)) { /* this process's own decode function is used */
         if (lua_rawgeti(L, -1, CLASS_DECODE) == LUA_TFUNCTION)
             lua_replace(L, f->at + 1);
         lua_settop(L, f->at + 2);
@@ -61,7 +62,7 @@ void tine__class_item(struct reader *r, struct frame *f) {
     }
 }
 
-/* On the stack: this process's metatable or the class's name, and the table that came. */
+/* The stack has: this process's own metatable or the class's name, and the table that has come. */
 void tine__class_end(struct reader *r, struct frame *f) {
     r->note = false;
     if (!f->m)

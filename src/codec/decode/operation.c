@@ -1,4 +1,4 @@
-/* Operations: arrays whose first item says that they are more than an array. */
+/* Operations: arrays whose first item, the marker, says what they mean (codec.h). */
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/codec.h"
@@ -15,7 +15,7 @@
 
 static const struct {
     uint8_t kind;
-    uint32_t min, max; /* items, the marker included */
+    uint32_t min, max; /* items, including the marker */
 } ops[] = {
     [OP_TABLE] = {FRAME_TABLE, 3, INT_MAX},
     [OP_FUNCTION] = {FRAME_FUNCTION, 2, INT_MAX},
@@ -40,7 +40,7 @@ void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
         tine__malformed(r, "an operation of a wrong size");
     f->kind = ops[op].kind;
     f->m = 0;
-    f->env = op == OP_ENVIRONMENT; /* its number is known with the next item */
+    f->env = op == OP_ENVIRONMENT; /* set with the next item, which has the number */
     f->marked = false;
     f->at = lua_gettop(r->L) + 1;
     if (f->kind == FRAME_OBJECT) { /* its ordinal comes before those of its parts */
@@ -52,7 +52,7 @@ void tine__op_begin(struct reader *r, struct frame *f, unsigned op) {
     }
 }
 
-/* ---- names, and what was changed ---- */
+/* ---- SAME, CHANGED, KEPT, NAME ---- */
 
 static void same_item(struct reader *r, struct frame *f) {
     if (f->i == 1)
@@ -61,7 +61,8 @@ static void same_item(struct reader *r, struct frame *f) {
         tine__malformed(r, "nothing to compare");
 }
 
-/* Note the last key of the path on top, a key or a list of two, as text; of a variable its name. */
+/* The change whose path is on top has not travelled. Note its key as text; of a variable, its name
+** (paths: see apply.c). */
 static void note_path(struct reader *r) {
     lua_State *L = r->L;
     int path = lua_gettop(L);
@@ -76,7 +77,7 @@ static void note_path(struct reader *r) {
         tine__note_held(r, lua_gettop(L));
 }
 
-/* Behind the first item: a table or a library's name, a path, a value. */
+/* Items behind the first: a table or the name of a library, a path, a value. */
 static void changed_item(struct reader *r, struct frame *f) {
     if (f->i == 1 || (f->i - 1) % 3 != 0)
         return;
@@ -93,7 +94,10 @@ static void changed_item(struct reader *r, struct frame *f) {
     }
 }
 
-/* The thing on top is kept about the table at f->at, which is compared with one that is here: is the same kept about that? */
+/* For KEPT inside of SAME: the value on top, or (`held`) one that has stayed with the sender, is
+** kept about the table at f->at, which is being compared with an own table. If this process does
+** not keep an equal value about its own table, replace the own table by nil, so that the two are
+** not the same. */
 static void compare_kept(struct reader *r, const struct frame *f, bool held) {
     lua_State *L = r->L;
     int own = f[-1].at, value = lua_gettop(L);
@@ -112,7 +116,8 @@ static void compare_kept(struct reader *r, const struct frame *f, bool held) {
     }
 }
 
-/* A table, then tables in which something is kept about it, each with that; nil: there is no such table here. */
+/* Items: a table, then pairs: a table in which something is kept about it, and that value. The
+** table in a pair is nil if this process does not have it. */
 static void kept_item(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int keeper = f->at + 1;
@@ -151,7 +156,7 @@ static void name_item(struct reader *r, const struct frame *f) {
 
 /* ---- shared values ---- */
 
-/* Replace the id on top by the value. */
+/* Replace the id on top by the shared value. */
 static void shared_end(struct reader *r) {
     lua_State *L = r->L;
     lua_Integer id = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
@@ -164,7 +169,7 @@ static void shared_end(struct reader *r) {
     tine__shared_keep(r, id);
 }
 
-/* ---- all ---- */
+/* ---- all operations ---- */
 
 void tine__op_item(struct reader *r, struct frame *f) {
     if (f->i == 0) /* the marker */

@@ -1,8 +1,8 @@
-/* msgpack-c's parser, instantiated with callbacks that push onto the Lua stack.
+/* The parser: msgpack-c's, instantiated with callbacks that push values onto the Lua stack.
 **
-** No tree is built and nothing recurses. An array is not made into a table before its first item has
-** come, for that may say that the array is an operation (operation.c). Errors are Lua errors that
-** jump out of the parser; it owns nothing.
+** It builds no tree and does not recurse. An array is not made into a table before its first item
+** has come, since that may say that the array is an operation (operation.c). Errors are Lua errors,
+** which jump out of the parser; it owns no resources.
 */
 #include <lauxlib.h>
 #include <limits.h>
@@ -18,7 +18,7 @@
 
 /* ---- the parser ---- */
 
-/* Levels of values, the root array around them, and a leaf that is an operation. */
+/* Levels of values, the root array around them, and an operation without containers in it. */
 #define MSGPACK_EMBED_STACK_SIZE (MAX_LEVELS + 2)
 #define MSGPACK_UNPACK_PARSE_ERROR (-1)
 #define MSGPACK_UNPACK_NOMEM_ERROR (-2)
@@ -33,7 +33,7 @@ static void open_array(struct reader *r) {
     number_object(r, f - 1);
 }
 
-/* Before anything is pushed: the array that waited for its first item is a plain one. */
+/* Called before anything is pushed: if an array waits for its first item, it is a plain array. */
 static inline void ready(struct reader *r) {
     if (unlikely(r->frame->kind == FRAME_PENDING))
         open_array(r);
@@ -70,7 +70,8 @@ static inline int on_float(struct reader *r, float d, char *o) {
     return on_double(r, (double)d, o);
 }
 
-/* Only other writers send integers that Lua has not; a float would be another value. */
+/* Only other writers send integers that Lua does not have. A float would be another value, so these
+** are errors. */
 static inline int on_uint64(struct reader *r, uint64_t d, char *o) {
     (void)o;
     if (d > LUA_MAXINTEGER)
@@ -99,7 +100,8 @@ static inline int on_false(struct reader *r, char *o) {
     return 0;
 }
 
-/* Is a key to come, of a map that is no dictionary? That is but a guess after one that is no string. */
+/* Is the next item a key of a small map? After a key that is no string this may be wrong, which
+** does no harm. */
 static inline bool is_key(struct reader *r) {
     bool key = r->frame->key;
     r->frame->key = false;
@@ -120,7 +122,7 @@ static inline int on_bin(struct reader *r, const char *b, const char *p, size_t 
     return on_str(r, b, p, n, o);
 }
 
-/* ---- objects that something points back to ---- */
+/* ---- references ---- */
 
 static void push_ref(struct reader *r, uint32_t ordinal) {
     if (!r->refs || lua_rawgeti(r->L, r->refs, (lua_Integer)ordinal + 1) == LUA_TNIL)
@@ -143,7 +145,7 @@ static void push_data(struct reader *r, const unsigned char *p) {
 static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len, char *o) {
     const unsigned char *p = (const unsigned char *)bytes + 1;
     (void)b, (void)o;
-    if (len < 1 || len > UINT32_MAX) /* the parser's sum of length and type has wrapped */
+    if (len < 1 || len > UINT32_MAX) /* the parser's sum of length and type has overflowed */
         return tine__malformed(r, "an extension of a wrong size");
     int type = (signed char)bytes[0];
     if (type == EXT_OP) {
@@ -191,7 +193,7 @@ static int on_ext(struct reader *r, const char *b, const char *bytes, size_t len
 
 /* ---- containers ---- */
 
-/* Every item takes a byte at least, so a container cannot hold more than the bytes there are. */
+/* Each item takes at least a byte, so a container cannot have more items than there are bytes. */
 static void spend(struct reader *r, size_t n) {
     if (n > r->budget || n > INT_MAX)
         tine__malformed(r, "more items declared than there are bytes");
@@ -201,7 +203,7 @@ static void spend(struct reader *r, size_t n) {
 }
 
 static inline struct frame *enter(struct reader *r, uint32_t n, uint8_t kind) {
-    struct frame *f = ++r->frame; /* the parser has seen to it that there is one more */
+    struct frame *f = ++r->frame; /* the parser has checked that there is room */
     f->n = n;
     f->i = 0;
     f->kind = kind;
@@ -277,7 +279,8 @@ static inline char on_root(struct reader *r) {
     return 0;
 }
 
-/* The parser keeps a value for each container; ours are on the Lua stack and in the frames. */
+/* The parser keeps a value for each container. Here it is of no use: values are on the Lua stack
+** and in the frames. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -293,7 +296,7 @@ static inline char on_root(struct reader *r) {
 #include <msgpack/unpack_template.h>
 #pragma GCC diagnostic pop
 
-/* ---- taken and put back ---- */
+/* ---- the codec's reader ---- */
 
 struct decoder {
     bool busy;
@@ -333,7 +336,7 @@ void tine__reader_put_back(struct reader *r) {
     d->busy = false;
 }
 
-/* ---- a segment's body ---- */
+/* ---- the body of a segment ---- */
 
 void tine__reader_read(struct reader *r, const struct segment *s, bool values) {
     struct decoder *d = decoder_of(r);

@@ -1,4 +1,5 @@
-/* Names back to what they name: modules are required, fields looked up, and what is there is compared with what was sent. */
+/* Resolving names: modules are required, steps are followed, and what is found is compared with
+** what the sender has. */
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/changes/changes.h"
@@ -19,7 +20,7 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-#define SEARCHED 256 /* fields of a table in a module, when something is not where it should be */
+#define SEARCHED 256 /* fields of a table in a module that `search` looks at */
 
 static int get_index(lua_State *L) {
     lua_gettable(L, 1);
@@ -31,7 +32,7 @@ bool tine__has_global(lua_State *L, int name) {
     lua_pushglobaltable(L);
     lua_pushvalue(L, name);
     bool has = lua_rawget(L, -2) != LUA_TNIL;
-    if (!has && lua_getmetatable(L, top + 1)) { /* may have an __index, which may raise */
+    if (!has && lua_getmetatable(L, top + 1)) { /* it may have an __index, which may raise */
         lua_pushcfunction(L, get_index);
         lua_pushvalue(L, top + 1);
         lua_pushvalue(L, name);
@@ -41,14 +42,15 @@ bool tine__has_global(lua_State *L, int name) {
     return has;
 }
 
-/* The innermost function around the frame. */
+/* The innermost function that the frame is in; NULL: none. */
 static const struct frame *function_around(const struct frame *f) {
     while (f->kind != FRAME_FUNCTION && f->kind != FRAME_TOP)
         f--;
     return f->kind == FRAME_FUNCTION && f->i >= 2 ? f : NULL;
 }
 
-/* Is the frame part of a global that this process has itself, and which will be dropped? */
+/* Is the frame part of the value of a global that this process has itself, so that the value will
+** be dropped? */
 static bool is_spare(struct reader *r, const struct frame *f) {
     for (f--; f->kind != FRAME_TOP; f--)
         if (f->kind == FRAME_FUNCTION && f->i > 2 + f->m && (f->i - f->m) % 2 == 0 &&
@@ -57,7 +59,7 @@ static bool is_spare(struct reader *r, const struct frame *f) {
     return false;
 }
 
-/* ", which function at report.lua:12 needs," or nothing, pushed. */
+/* Push " (function at report.lua:12 needs it)", or "" if the frame is in no function. */
 static const char *push_needed(struct reader *r, const struct frame *f) {
     const struct frame *fn = function_around(f - 1);
     if (!fn)
@@ -99,20 +101,21 @@ void tine__get_field(lua_State *L, int name) {
     lua_remove(L, -2);
 }
 
-/* ---- what came by name ---- */
+/* ---- what a name stands for ---- */
 
-/* On the stack from `module` on: the module's name, what kind of thing it names, what is to be checked, steps. */
+/* A name that is being resolved. The stack has, from `module` on: the module's name, kind, check,
+** steps. */
 struct naming {
     struct reader *r;
-    int module, first, last; /* stack indices: the name, the first and the last step */
+    int module, first, last; /* stack indices: the module's name, the first and the last step */
     enum name_kind kind;
-    const char *check; /* "": nothing can be checked */
+    const char *check; /* hash, witness, end of the path (codec.h); "": nothing can be compared */
     size_t check_len;
     uint64_t hash;
-    uint64_t witness; /* see witness.c; 0: there is none */
+    uint64_t witness; /* see witness.h; 0: none */
 };
 
-/* Push "a.b.c": the steps. */
+/* Push the steps as text, "a.b.c". */
 static const char *push_way(const struct naming *n) {
     lua_State *L = n->r->L;
     lua_pushliteral(L, "");
@@ -144,8 +147,8 @@ static void take_way(const struct naming *n) {
     }
 }
 
-/* The hash of the file that the functions in the table on top are from, as far as they are from their module's file:
-** what was loaded, which that file may no longer say. */
+/* The hash that the module's file had when it was loaded, if the table on top holds functions from
+** it; else 0. */
 static uint64_t hash_of_table(const struct naming *n) {
     lua_State *L = n->r->L;
     int t = lua_gettop(L);
@@ -164,7 +167,7 @@ static uint64_t hash_of_table(const struct naming *n) {
     return hash;
 }
 
-/* Is it the table on top which was meant? */
+/* Does the table on top have the name's witness? */
 static enum witnessed look_at_witness(const struct naming *n) {
     lua_State *L = n->r->L;
     int t = lua_gettop(L);
@@ -189,7 +192,7 @@ static bool is_table_it(const struct naming *n) {
            (hash_of_table(n) == n->hash && (!n->witness || look_at_witness(n) != WITNESS_MISSING));
 }
 
-/* Is the userdata on top what was sent? Lua's own files go by names of their own: what came otherwise is none. */
+/* Is the userdata on top what was sent? Not one of Lua's own files: these travel by other names. */
 static bool is_userdata_it(const struct naming *n) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L);
@@ -197,7 +200,7 @@ static bool is_userdata_it(const struct naming *n) {
            (!n->check_len || tine__userdata_hash(L, top) == n->hash);
 }
 
-/* Is the value on top what was sent, as far as that can be seen? */
+/* Is the value on top what was sent, as far as can be compared? */
 static bool is_it(const struct naming *n) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L);
@@ -216,7 +219,7 @@ static bool is_it(const struct naming *n) {
     }
 }
 
-/* Is the value on top what was sent, and nothing else can be? */
+/* Is the value on top what was sent, for certain? */
 static bool is_surely(const struct naming *n) {
     lua_State *L = n->r->L;
     switch (n->kind) {
@@ -241,7 +244,8 @@ static bool is_own(const struct naming *n) {
     return own;
 }
 
-/* If it is the value on top, it is at `found`, which is nil before; false: another one was there. */
+/* If the value on top is what is searched for, copy it to `found` (nil before). False: another such
+** value was found before. */
 static bool take(const struct naming *n, int found, bool own) {
     lua_State *L = n->r->L;
     if (!is_surely(n) || (own && !is_own(n)))
@@ -252,7 +256,7 @@ static bool take(const struct naming *n, int found, bool own) {
     return true;
 }
 
-/* Look for it in the variables of the function on top. */
+/* Search the upvalues of the function on top; see search_in. */
 static bool search_upvalues(const struct naming *n, int found, bool own) {
     lua_State *L = n->r->L;
     int fn = lua_gettop(L);
@@ -264,8 +268,9 @@ static bool search_upvalues(const struct naming *n, int found, bool own) {
     return one;
 }
 
-/* Look for it in the table at `t`, in tables in it, and in variables of functions in it; with `own` for functions of the module's
-** own file only. It is at `found`, which is nil before; false: there is another one, too. */
+/* Search the table at `t`, tables in it (`deeper`), and upvalues of functions in it; with `own`,
+** only for functions from the module's own file. What is found is copied to `found`, which is nil
+** before. False: there are several. */
 static bool search_in(const struct naming *n, int t, int found, bool deeper, bool own) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L), left = deeper ? MODULE_FIELDS : SEARCHED;
@@ -277,11 +282,12 @@ static bool search_in(const struct naming *n, int t, int found, bool deeper, boo
         if (deeper && lua_istable(L, -1) && !search_in(n, lua_gettop(L), found, false, own))
             return false;
     }
-    lua_settop(L, top); /* a key, if there are too many */
+    lua_settop(L, top); /* the traversal may have left a key */
     return true;
 }
 
-/* Push the one that there is; false, and nothing: there is none, or another one, too. */
+/* Push the only such object in the module. False, and nothing is pushed: there is none, or there
+** are several. */
 static bool push_only_one(const struct naming *n, int module, bool own) {
     lua_State *L = n->r->L;
     lua_pushnil(L);
@@ -291,9 +297,9 @@ static bool push_only_one(const struct naming *n, int module, bool own) {
     return one;
 }
 
-/* It is not where the way leads. Push the one that the module, at `module`, holds somewhere else, if there is just one:
-** the program may have given it another name. A function may have a twin in a module that this one needs, and holds
-** something of. */
+/* The object is not where the steps lead. If the module holds just one such object, push that: the
+** program may have given it another name. For functions the module's own file comes first, since
+** another module, of which this one holds something, may have a function with the same code. */
 static bool search(const struct naming *n, int module) {
     if (!lua_istable(n->r->L, module) || !n->check_len)
         return false;
@@ -301,7 +307,7 @@ static bool search(const struct naming *n, int module) {
            push_only_one(n, module, false);
 }
 
-/* What there is instead is on top. */
+/* Raise an error: what this process has instead is on top. */
 static int another(const struct naming *n) {
     lua_State *L = n->r->L;
     bool mixed_up = n->kind == NAME_USERDATA || (n->kind == NAME_HELD && lua_istable(L, -1) &&
@@ -327,18 +333,19 @@ static int another(const struct naming *n) {
                       f ? f->path : "", edited ? " as that was before it was edited" : "");
 }
 
-/* Is it a table in which something is to be changed? What the module has made at run time this process need not have, and
-** then nobody here looks there. */
+/* Is it a table in which the message changes something? The module may have made it at run time,
+** and if this process does not have it, nothing here uses it. */
 static bool is_target(const struct frame *f, const struct naming *n) {
     return f[-1].kind == FRAME_CHANGED && (f[-1].i - 1) % 3 == 1 && n->kind == NAME_HELD;
 }
 
-/* Is it a table that something is kept in? The other side's module may have made it only when it had something to keep. */
+/* Is it a table in which a module keeps something about other objects? The module may have made it
+** only when there was something to keep. */
 static bool is_keeper(const struct frame *f) {
     return f[-1].kind == FRAME_KEPT && f[-1].i % 2 == 0;
 }
 
-/* Is the module that such a table is in missing here? No result has its module loaded in the program. */
+/* Is that module not loaded here? A result does not cause modules to be loaded. */
 static bool is_elsewhere(const struct naming *n) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L);
@@ -349,7 +356,9 @@ static bool is_elsewhere(const struct naming *n) {
     return missing;
 }
 
-/* Push what the name stands for here; nil when that need not be, or if there is `nothing` and that may be, else an error. */
+/* Push what the name stands for here. If there is nothing, or something else, an error is raised;
+** or nil is pushed, if the value is not needed (`spare`), or if there is nothing and `nothing`
+** allows that. */
 static void push_named_thing(const struct naming *n, bool spare, bool nothing) {
     lua_State *L = n->r->L;
     int module = n->last + 1;
@@ -373,8 +382,8 @@ static uint64_t get_hash(const char *p) {
     return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
 }
 
-/* Is it a function that goes along as a field of a module? One that is not found is what the module did there of its own,
-** and does here. */
+/* Is it a function that the program has put into a field of a module? If it is not found here, the
+** module did that at run time, and does it here, too. */
 static bool is_field(struct reader *r, const struct frame *f, const struct naming *n) {
     return f[-1].kind == FRAME_CHANGED && f[-1].i > 1 && (f[-1].i - 1) % 3 == 0 &&
            n->kind == NAME_FUNCTION && change_is_field(r->L, n->module - 1);
@@ -413,7 +422,8 @@ bool tine__is_require(lua_State *L, int idx) {
     return s && s->f == f;
 }
 
-/* Push what this state has for the name at `name` in place of Lua's own, or what Lua has. False, and nil: there is none. */
+/* Push this state's replacement of Lua's own function with the name at `name`, or Lua's function.
+** False, and nil is pushed: there is none. */
 static bool push_standard(lua_State *L, int name) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, CODEC_INSTEAD) == LUA_TTABLE) {
         lua_pushvalue(L, name);

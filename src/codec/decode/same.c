@@ -1,14 +1,16 @@
-/* Is what came the same as what this process has? Then its own is taken, so that what a module recognizes by
-** identity it still recognizes.
+/* Comparison: is a value that has come (the copy) equal to what this process has? If so, its own
+** value is taken, so that a module that compares by identity recognizes it.
 **
-** Both are walked in step, access is raw. Tables are the same that have the same keys with the same values and
-** metatables that are the same; functions, that have the same code and upvalues that are the same. What the copy has
-** taken over from this process already is the same when it is the very object. As all that was met pairs off, one
-** with one, cycles and shared parts compare as they should; and so that later references of the message
-** lead to this process's own parts, each reference into the copy is turned to its partner.
+** Both are walked in step, with raw access. Tables are equal if they have the same keys with equal
+** values, and equal metatables; functions, if they have the same code and equal upvalues. An object
+** is equal to itself, which occurs where the copy holds objects that have come by name. All objects
+** that are met are paired, one to one, so cycles and shared parts compare as they should. If the
+** copy is dropped, references of the message into it are redirected to the partners, so that they
+** lead to this process's own objects.
 **
-** Functions that only the copy has, as fields of a table, do not make it another one: a method that the program has added
-** to a class, an entry of a registry. They are changes (apply.c): its own table has them for the call.
+** Functions that only the copy has in a field of a table do not make it different: a method that
+** the program has added to a class, or an entry of a registry. They are changes (apply.c): this
+** process's own table gets them for the call.
 */
 #include <lauxlib.h>
 #include "codec/decode/apply.h"
@@ -21,11 +23,11 @@
 
 struct comparison {
     lua_State *L;
-    int pairs; /* stack index: part of the copy -> part of our own, and the other way round */
-    int own;   /* part of the copy -> part of our own */
-    int added; /* a list: our own table, key, function that only the copy has there */
+    int pairs; /* stack index of a table: object -> its partner, both ways */
+    int own;   /* of a table: object of the copy -> its partner */
+    int added; /* of a list: own table, key, function that only the copy has there */
     lua_Integer nadded;
-    bool call; /* that may be */
+    bool call; /* such functions are allowed */
     int depth;
 };
 
@@ -54,7 +56,7 @@ static void push_partner(struct comparison *c, int at) {
     lua_rawget(c->L, c->pairs);
 }
 
-/* Push what the table at `b` has under the key at `key` of the copy. */
+/* Push what the table at `b` has under the copy's key at `key`. False: it has nothing there. */
 static bool push_value(struct comparison *c, int key, int b) {
     lua_State *L = c->L;
     push_partner(c, key);
@@ -81,8 +83,8 @@ static bool same_metatables(struct comparison *c, int a, int b) {
     return is;
 }
 
-/* Note what only the copy has, the key at `key` and the value behind it, to be in our own table at `b`. False: it is nothing
-** that can be added. */
+/* Note that our table at `b` is to get the key at `key` with the value behind it, which only the
+** copy has. False: the value is nothing that can be added. */
 static bool add(struct comparison *c, int b, int key) {
     lua_State *L = c->L;
     if (!c->call || !lua_isfunction(L, key + 1) || lua_iscfunction(L, key + 1) ||
@@ -113,7 +115,7 @@ static bool same_tables(struct comparison *c, int a, int b) {
 
 /* ---- values ---- */
 
-/* Pair the objects off. False: one of them has another partner. *done: they were paired already. */
+/* Pair two objects. False: one of them has another partner. *done: they were paired before. */
 static bool pair(struct comparison *c, int a, int b, bool *done) {
     lua_State *L = c->L;
     int top = lua_gettop(L);
@@ -175,7 +177,7 @@ bool tine__is_same(struct reader *r, int a, int b, int copy, int own) {
     return is;
 }
 
-/* References of the message into the copy now lead to our own. */
+/* Redirect the message's references into the copy to our own objects. */
 static void turn_references(struct reader *r, struct comparison *c, uint32_t from) {
     lua_State *L = r->L;
     for (uint32_t i = from; r->refs && i < r->ordinal; i++) {
@@ -190,7 +192,8 @@ static void turn_references(struct reader *r, struct comparison *c, uint32_t fro
     }
 }
 
-/* The upvalues of the function on top, and of those in them, that are parts of the copy now are our own. `seen` is a set. */
+/* Replace upvalues of the function on top, and of functions in its upvalues, that are objects of
+** the copy by their partners. `seen`: set of the functions that were visited. */
 static void turn_upvalues(struct comparison *c, int seen) {
     lua_State *L = c->L;
     int fn = lua_gettop(L);
@@ -214,7 +217,7 @@ static void turn_upvalues(struct comparison *c, int seen) {
     c->depth--;
 }
 
-/* What only the copy has is ours for the call. */
+/* Make changes of the functions that only the copy has. */
 static void take_added(struct reader *r, struct comparison *c) {
     lua_State *L = c->L;
     int top = lua_gettop(L);

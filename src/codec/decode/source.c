@@ -1,8 +1,8 @@
-/* Tasks that are Lua source (the C library's): a text is compiled once in each worker.
+/* Tasks that are Lua source (from the C library): each text is compiled once in a worker.
 **
-** The function of a chunk has one upvalue, _ENV, and no other state between calls, so the same closure
-** serves again as long as its _ENV is the globals table. A call that assigned to _ENV (functions that it
-** left behind may still use that) makes the next one get a closure of its own.
+** The function of a chunk has one upvalue, _ENV, and no other state between calls. So the same
+** closure serves again, as long as its _ENV is the globals table. If a call has assigned to _ENV,
+** functions that it has left behind may still use that, so the next call gets a new closure.
 */
 #include <lauxlib.h>
 #include "codec/decode/reader.h"
@@ -11,14 +11,15 @@
 
 #define MOST_SOURCES 1000
 
-/* Is the function at `fn` as the compiler made it? */
+/* Is the _ENV of the function at `fn` still the globals table? */
 static bool is_fresh(lua_State *L, const struct codec *c, int fn) {
     bool fresh = lua_getupvalue(L, fn, 1) && lua_topointer(L, -1) == c->globals;
     lua_settop(L, fn);
     return fresh;
 }
 
-/* Push the function compiled before of the text at `text`. */
+/* Push the function that was compiled from the text at `text`. False, and nothing is pushed: there
+** is none, or it was changed. */
 static bool push_known(struct reader *r, int text) {
     lua_State *L = r->L;
     lua_rawgeti(L, r->self, ST_SOURCES);
@@ -31,8 +32,8 @@ static bool push_known(struct reader *r, int text) {
     return false;
 }
 
-/* Remember the function on top for the text below it. When there are too many, all are forgotten: a
-** program that makes up a new text for each task gains nothing from any. */
+/* Remember the function on top for the text below it. If there are too many texts, all are
+** forgotten: a program that makes a new text for each task gains nothing from any of them. */
 static void remember(struct reader *r, int text) {
     lua_State *L = r->L;
     if (++r->c->sources > MOST_SOURCES) {

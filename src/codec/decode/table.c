@@ -1,4 +1,4 @@
-/* Tables that are more than an array or a map. */
+/* Decoding of tables that are more than an array or a map. */
 #include <lua.h>
 #include "base/hot.h"
 #include "codec/decode/environment.h"
@@ -48,8 +48,8 @@ static bool is_open(lua_State *L, const struct frame *f) {
     return false;
 }
 
-/* Table and metatable are on top. Lua looks for __gc when a metatable is set, so one that is not
-** finished is set again at the end. */
+/* Table and metatable are on top. Lua looks for __gc when a metatable is set, so a metatable that
+** is not complete yet is set again at the end. */
 void tine__table_end(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     if (lua_istable(L, -1) && r->refs && unlikely(is_open(L, f))) {
@@ -63,7 +63,7 @@ void tine__table_end(struct reader *r, struct frame *f) {
         lua_pop(L, 1);
     }
     if (unlikely(f->env) && lua_isnil(L, -1))
-        lua_pop(L, 1); /* it has the one that makes it an environment */
+        lua_pop(L, 1); /* it keeps the metatable of an environment */
     else
         lua_setmetatable(L, -2);
 }

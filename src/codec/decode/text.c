@@ -1,4 +1,5 @@
-/* Functions that were given as text, "module.field": which part of it is the module's name is found here, once. */
+/* Functions that are named by a text, "module.field": which part of the text is the module's name
+** is found out once. */
 #include <lauxlib.h>
 #include <string.h>
 #include "codec/decode/reader.h"
@@ -12,8 +13,8 @@ static bool is_not_found(lua_State *L, const char *module) {
     return is;
 }
 
-/* Push the module whose name is the first `len` characters of `text`; false, and nothing, if there is
-** no such module. */
+/* Push the module whose name is the first `len` characters of `text`. False, and nothing is pushed:
+** there is no such module. Raises if it cannot be loaded. */
 static bool push_prefix(lua_State *L, const char *text, size_t len) {
     const char *module = lua_pushlstring(L, text, len);
     int name = lua_gettop(L);
@@ -27,7 +28,7 @@ static bool push_prefix(lua_State *L, const char *text, size_t len) {
     return false;
 }
 
-/* Replace the value on top by what the fields "a.b" of it lead to. */
+/* Replace the value on top by what its fields "a.b" lead to. */
 static void follow(lua_State *L, const char *fields) {
     while (*fields) {
         size_t n = strcspn(fields, ".");
@@ -39,7 +40,8 @@ static void follow(lua_State *L, const char *fields) {
     }
 }
 
-/* How much of the text is the module's name: pushes the module. 0: it is a global, pushed too. */
+/* Push the module that the text begins with, and return the length of its name. 0: the text is the
+** name of a global, which is pushed instead. Raises. */
 static size_t find_module(lua_State *L, const char *text) {
     size_t len = strlen(text);
     bool dotted = strchr(text, '.');
@@ -68,7 +70,8 @@ static bool is_callable(lua_State *L) {
     return true;
 }
 
-/* The value that the text on top names, pushed: as found before, or found now and remembered. */
+/* Push the value that the text at stack index `text`, `s`, names. The length of the module's name
+** is remembered. */
 static void push_named(struct reader *r, int text, const char *s) {
     lua_State *L = r->L;
     size_t len;

@@ -1,17 +1,19 @@
-/* What this process has put where the sender has put the same: in a set of functions or of objects an initializer's copy would
-** be there beside the sender's, and both be called.
+/* Twins: objects that this process has made as the sender has made others (see twin.h). In a set of
+** functions or objects, an initializer's twin would stand beside the sender's object, and both
+** would be called.
 */
 #include <lua.h>
 #include "codec/decode/twin.h"
 #include "codec/lua/dump.h"
 
-/* Are the values at `a` and `b` Lua functions of one code? */
+/* Are the values at `a` and `b` Lua functions of the same code? */
 static bool same_code(lua_State *L, int a, int b) {
     return lua_isfunction(L, a) && lua_isfunction(L, b) && !lua_iscfunction(L, a) &&
            !lua_iscfunction(L, b) && tine__same_code(L, a, b);
 }
 
-/* Has the table at `b` functions of the same code as that at `a`, under the same keys? *any: there are some. */
+/* Does the table at `b` have functions of the same code as the one at `a`, under the same keys?
+** *any: there are some. */
 static bool same_functions(lua_State *L, int a, int b, bool *any) {
     int top = lua_gettop(L);
     bool same = true;
@@ -27,7 +29,8 @@ static bool same_functions(lua_State *L, int a, int b, bool *any) {
     return same;
 }
 
-/* Have the tables at `a` and `b` metatables with the same functions in them, or in their __index? */
+/* Do the tables at `a` and `b` have metatables with the same functions in them, or else in their
+** __index? */
 static bool same_class(lua_State *L, int a, int b) {
     int top = lua_gettop(L);
     bool any = false;
@@ -54,7 +57,8 @@ bool tine__is_twin(lua_State *L, int a, int b) {
     return any ? same : same_class(L, a, b);
 }
 
-/* Push the list of the tables and functions that were keys of the table at `t` when this was first asked. */
+/* Push the list of the tables and functions that were keys of the table at `t` when this was called
+** first. */
 static void push_keys(lua_State *L, int t, int keys) {
     lua_pushvalue(L, t);
     if (lua_rawget(L, keys) != LUA_TNIL)
@@ -74,7 +78,7 @@ static void push_keys(lua_State *L, int t, int keys) {
     lua_rawset(L, keys);
 }
 
-/* Is there something under the key on top of the table at `t`? */
+/* Does the table at `t` have the key on top? */
 static bool is_key(lua_State *L, int t) {
     lua_pushvalue(L, -1);
     bool is = lua_rawget(L, t) != LUA_TNIL;
