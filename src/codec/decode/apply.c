@@ -5,8 +5,8 @@
 ** path is
 **
 **     key                        a field of the table
-**     {step, key}                a field of the table that is under the key `step`; if that is false,
-**                                of the table itself; if it is true, of the metatable of strings
+**     {step, key}                a field of the table that is under the key `step`; of the table
+**                                itself, if `step` is false; of the metatable of strings, if true
 **     {step, key, length}        the same, to be inserted into a list, which had `length` items at
 **                                the sender (without this one and those that are inserted after it)
 **     {step, key, module}        the same, and the value is a setting (changes/settings.c) of the

@@ -5,6 +5,7 @@
 struct frame;
 struct reader;
 
+/* An item of operation FUNCTION is on top: code, an upvalue, or a part of the globals. Raises. */
 void tine__function_item(struct reader *r, struct frame *f);
 /* EXT_UPREF: the current upvalue is joined with one of an earlier function, whose ordinal and index
 ** are at `p`. */

@@ -34,6 +34,7 @@ void tine__loaded_push(lua_State *L, struct codec *c, int self, const struct loa
 /* Push a closure of code that is in the message itself: hash (8 bytes), dump. Returns the number of
 ** its upvalues. Raises. */
 int tine__code_push_inline(lua_State *L, const char *p, size_t len);
+/* Empty the cache, and free it. */
 void tine__loaded_free(lua_State *L, struct codec *c);
 
 #endif

@@ -117,7 +117,8 @@ static void compare_kept(struct reader *r, const struct frame *f, bool held) {
 }
 
 /* Items: a table, then pairs: a table in which something is kept about it, and that value. The
-** table in a pair is nil if this process does not have it. */
+** table in a pair is nil if this process does not have it, or a text if the value has stayed with
+** the sender. */
 static void kept_item(struct reader *r, struct frame *f) {
     lua_State *L = r->L;
     int keeper = f->at + 1;

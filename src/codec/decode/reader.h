@@ -108,6 +108,7 @@ void tine__next_mark(struct reader *r);
 ** which is on top, at `self`. If an error passes through, the reader is not put back, and not used
 ** again. */
 struct reader *tine__reader_take(lua_State *L, struct codec *c, int self);
+/* Put the reader back, for the next message. */
 void tine__reader_put_back(struct reader *r);
 /* Push what the segment's body holds: a value, or, with `values`, an array of values, one by one
 ** (r->nvalues of them). Its marks have been begun. Raises. */
@@ -119,6 +120,7 @@ void tine__reader_read(struct reader *r, const struct segment *s, bool values);
 void tine__op_begin(struct reader *r, struct frame *f, unsigned op);
 /* An item of the operation has come, and is on top. */
 void tine__op_item(struct reader *r, struct frame *f);
+/* All items of the operation have come: replace them by its result. */
 void tine__op_end(struct reader *r, struct frame *f);
 
 static inline int tine__malformed(struct reader *r, const char *what) {

@@ -29,6 +29,7 @@ void tine__file_push_uses(lua_State *L, struct codec *c, int self, const char *m
 
 /* Fill in what stat says of a file. False: stat fails. */
 bool tine__file_identify(const char *path, struct file_id *id);
+/* Are they the same version of the same file? */
 bool tine__file_same(const struct file_id *a, const struct file_id *b);
 /* Is it the file at `path`? */
 bool tine__file_is_of(const struct file *f, const char *path);

@@ -60,7 +60,7 @@ const char *tine__dump_constant(struct dump_cursor *c, size_t *len) {
     case 0x13: /* float */
         tine__dump_skip(c, 8);
         return NULL;
-    case 0x04: /* short and long string */
+    case 0x04: /* a short or a long string */
     case 0x14:
         return tine__dump_string(c, len);
     default:
@@ -71,7 +71,7 @@ const char *tine__dump_constant(struct dump_cursor *c, size_t *len) {
 
 void tine__dump_debug(struct dump_cursor *c) {
     size_t len, n = tine__dump_number(c);
-    tine__dump_skip(c, n);                                /* line of each instruction */
+    tine__dump_skip(c, n);                                /* the line of each instruction */
     for (n = tine__dump_number(c); n > 0 && c->ok; n--) { /* absolute lines */
         tine__dump_number(c);
         tine__dump_number(c);
@@ -89,7 +89,7 @@ struct dump_cursor tine__dump_open(const char *dump, size_t len) {
     const unsigned char *p = (const unsigned char *)dump;
     struct dump_cursor c = {p, p + len, LUA_VERSION_NUM == 504, NULL};
     const unsigned char *h = tine__dump_skip(&c, DUMP_HEADER + 1);
-    /* 4-byte instructions, 8-byte integers and floats: what DUMP_HEADER supposes */
+    /* DUMP_HEADER assumes 4-byte instructions, 8-byte integers and floats */
     c.ok = h && memcmp(h, LUA_SIGNATURE, 4) == 0 && h[4] == 0x54 && h[5] == 0 && h[12] == 4 &&
            h[13] == 8 && h[14] == 8;
     return c;
@@ -182,8 +182,8 @@ static bool dump(lua_State *L, int fn, struct buf *b, struct dump_function *f) {
     return tine__dump_append(L, fn, false, b) && tine__dump_main(b->data, b->len, f);
 }
 
-/* The same but for the chunk's name, and where upvalues come from: closures that the codec makes take them from
-** elsewhere. */
+/* Are the dumps equal except for the chunk's name and the descriptions of upvalues? A closure that
+** the codec has made (maker.c) takes its upvalues from another function than the original. */
 static bool same_dumps(const char *a, const struct dump_function *f, const char *b,
                        const struct dump_function *g) {
     size_t head = f->upvalues - f->source_end, from = f->upvalues + 3 * f->nups,

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define DUMP_HEADER 31 /* signature to LUAC_NUM, with 8-byte integers and floats */
+#define DUMP_HEADER 31 /* bytes from the signature to LUAC_NUM */
 
 struct buf;
 struct dump_visitor;
@@ -34,6 +34,7 @@ bool tine__same_code(lua_State *L, int a, int b);
 struct dump_cursor tine__dump_open(const char *dump, size_t len);
 /* Skip `n` bytes, and return where they are; NULL: there are not so many. */
 const unsigned char *tine__dump_skip(struct dump_cursor *c, size_t n);
+/* Read a byte; a number. */
 unsigned tine__dump_byte(struct dump_cursor *c);
 size_t tine__dump_number(struct dump_cursor *c);
 /* Read a string, and its length; NULL: there is none. */
@@ -46,6 +47,7 @@ void tine__dump_push_constants(lua_State *L, struct dump_cursor *c);
 /* Push constant `k` (from 0) of such a table, which is on top, and return it. NULL, and nothing is
 ** pushed: it is no string. */
 const char *tine__dump_push_constant(lua_State *L, unsigned k);
+/* Skip the debug information at the end of a function. */
 void tine__dump_debug(struct dump_cursor *c);
 
 /* The parts of a function, as offsets into the dump. */

@@ -82,6 +82,7 @@ struct index *tine__index_new(uint32_t expected);
 void tine__index_drop(struct index *x);
 /* A new place, for the object at address `key`; NULL: no memory. */
 struct place *tine__index_insert(struct index *x, const void *key);
+/* The place of the object at address `key`; NULL: it has none. */
 struct place *tine__index_find(const struct index *x, const void *key);
 
 #endif

@@ -90,6 +90,7 @@ static inline bool name_possible(const struct names *n, const void *p) {
 }
 /* Push the name as text, such as "string.rep". */
 const char *tine__name_push(struct encoder *e, const struct name *n);
+/* Forget all names, and the index. */
 void tine__names_free(struct codec *c);
 /* Have the codec, which has no index, use `x`. False: no memory. */
 bool tine__names_open(struct codec *c, struct index *x);
