@@ -70,7 +70,8 @@
 **      8 SOURCE    text: the chunk of this Lua source, never bytecode
 **      9 SAME      name, value: what the name stands for here if it equals the value, else value
 **     10 CHANGED   value, then table or library's name, path, value ...: the first value. The
-**                  fields that follow are set for this call, when all is read, and reset after it
+**                  changes that follow (decode/apply.c) are made for this call, when all is read,
+**                  and undone after it
 **     11 STANDARD  "string.format": a function, file or table that a new Lua state has
 **     12 SHARED    id: a value that was stored (in calls only). A worker decodes it once, and keeps
 **                  the result until the value is gone from the store

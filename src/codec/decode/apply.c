@@ -36,8 +36,8 @@
 static const char metatable_key; /* an address that stands for the metatable in place of a key */
 
 /* Note that the object at `t` had the value on top, which is popped, under the key at `key`, so
-** that it is reset after the call. `put`: 0; or the stack index of the new value, if only that is
-** to be replaced: an item of a list, which may move, or a setting. */
+** that it is reset after the call. `put`: 0; or the stack index of the new value, if the old one is
+** only to replace that: for an item of a list, which may move, and for a setting. */
 static void note(struct reader *r, int t, int key, int put) {
     lua_State *L = r->L;
     int value = lua_gettop(L);
@@ -243,8 +243,8 @@ static void apply_metatable(struct reader *r, int t) {
     lua_settop(L, t - 1);
 }
 
-/* Is the value on top one that the file of the module named at `module` stores under the key at
-** `key`, or nil? */
+/* Is the value on top nil, or one that the file of the module named at `module` stores under the
+** key at `key`? */
 static bool is_files(struct reader *r, int module, int key) {
     lua_State *L = r->L;
     int type = lua_type(L, -1);

@@ -345,7 +345,7 @@ static bool is_keeper(const struct frame *f) {
     return f[-1].kind == FRAME_KEPT && f[-1].i % 2 == 0;
 }
 
-/* Is that module not loaded here? A result does not cause modules to be loaded. */
+/* Is the module of such a table not loaded here? Decoding a result does not load modules for it. */
 static bool is_elsewhere(const struct naming *n) {
     lua_State *L = n->r->L;
     int top = lua_gettop(L);
