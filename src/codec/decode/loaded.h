@@ -14,11 +14,11 @@ struct codec;
 struct loaded {
     struct cached cached;
     uint64_t id;
-    uint8_t nups;
-    uint8_t env;
-    bool stateless; /* one closure can serve all calls (simple.c) */
-    int closure;    /* registry reference to that closure; 0: none */
-    struct loaded *next;
+    uint8_t nups;        /* number of upvalues */
+    uint8_t env;         /* index of the upvalue _ENV; 0: none */
+    bool stateless;      /* one closure can serve all calls (simple.c) */
+    int closure;         /* registry reference to that closure; 0: none */
+    struct loaded *next; /* in the same bucket */
 };
 
 #define LOADED_BUCKETS 512u            /* power of two */

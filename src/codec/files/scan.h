@@ -60,7 +60,7 @@ struct found {
 ** else CONSTANT_NIL or 0; `scalars`: of all, see tine__constant_hash); and the variables that its
 ** upvalues are. */
 struct function {
-    const struct function *up;
+    const struct function *up; /* the enclosing function; NULL: it is the main one */
     uint32_t number;
     const unsigned char *code;
     size_t n;

@@ -37,10 +37,10 @@ struct place {
 /* The codecs of a Lua state share an index, which does not change then. If only one codec uses it,
 ** it may be extended (grow.c). */
 struct index {
-    unsigned users;     /* codecs, and the userdata that owns it (index_copy.c) */
-    struct place *list; /* places, by number */
-    uint32_t *slots;    /* hash table by address: number + 1 */
-    uint32_t mask, used, cap;
+    unsigned users;                    /* codecs, and the userdata that owns it (index_copy.c) */
+    struct place *list;                /* places, by number */
+    uint32_t *slots;                   /* hash table by address: number + 1 */
+    uint32_t mask, used, cap;          /* of `slots`; of `list` */
     uint64_t filter[NAME_FILTER / 64]; /* one bit for each hash of an address; not set: no place */
 };
 

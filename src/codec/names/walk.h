@@ -12,18 +12,19 @@ struct file;
 struct index;
 struct place;
 
+/* The state of a walk. */
 struct building {
     struct encoder *e;
     struct index *index;
-    int loaded;  /* stack indices: package.loaded, */
-    int paths;   /* ST_PATHS, */
-    int objects; /* the objects, by number + 1 */
-    const struct place *from;
-    uint32_t from_id;
-    size_t longest;     /* length of the longest name of a module */
-    const char *source; /* chunk name for which an owner was looked up last, */
-    bool owned;         /* and whether it has one */
-    uint32_t dump_of;   /* number + 1 of the module whose file was checked last for bytecode, */
+    int loaded;               /* stack indices: package.loaded, */
+    int paths;                /* ST_PATHS, */
+    int objects;              /* the objects, by number + 1 */
+    const struct place *from; /* place of the object whose steps are followed; NULL: none */
+    uint32_t from_id;         /* its number */
+    size_t longest;           /* length of the longest name of a module */
+    const char *source;       /* chunk name for which an owner was looked up last, */
+    bool owned;               /* and whether it has one */
+    uint32_t dump_of; /* number + 1 of the module whose file was checked last for bytecode, */
     const struct file *dump; /* and its record if it holds bytecode, else NULL */
     bool searched;           /* the result depends on where files of modules are found */
     bool looking;            /* compute only the sum, enter nothing */
@@ -38,8 +39,8 @@ struct building {
     /* Old tables that can be reached from new ones, and are to be walked again: their numbers are
     ** at -1, -2 ... of `objects`. */
     uint32_t again;
-    bool anew; /* the index cannot be extended */
-    bool failed;
+    bool anew;   /* the index cannot be extended */
+    bool failed; /* no memory, or the index is out of date */
 };
 
 /* ---- walk.c ---- */

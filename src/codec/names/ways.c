@@ -22,7 +22,7 @@
 struct ranking {
     struct encoder *e;
     const struct file *file;
-    uint32_t root;
+    uint32_t root; /* number of the module */
     uint32_t from; /* number of the object whose steps are compared; it is at stack index `at`, */
     int at;
     uint64_t hash; /* and, if it is a function, its hash */
