@@ -8,10 +8,10 @@
 #define MODULE_FIELDS 8192
 /* How many fields of a private table that functions of a module fill, with those of the tables in
 ** it, are searched for values that the program has given. If there are none among these, the table
-** is taken for a cache. */
+** is considered a cache. */
 #define KEPT_FIELDS 256
 /* How much data of the program, with all that is in it, a table may hold that functions of a module
-** fill. If there is more, the table is taken for a cache. */
+** fill. If there is more, the table is considered a cache. */
 #define KEPT_DATA 64
 
 #endif

@@ -83,8 +83,8 @@ static bool same_metatables(struct comparison *c, int a, int b) {
     return is;
 }
 
-/* Note that our table at `b` is to get the key at `key` with the value behind it, which only the
-** copy has. False: the value is nothing that can be added. */
+/* Note that the own table at `b` is to get the key at `key`, and the value behind it, which only
+** the copy has. False: the value is nothing that can be added. */
 static bool add(struct comparison *c, int b, int key) {
     lua_State *L = c->L;
     if (!c->call || !lua_isfunction(L, key + 1) || lua_iscfunction(L, key + 1) ||
@@ -177,7 +177,7 @@ bool tine__is_same(struct reader *r, int a, int b, int copy, int own) {
     return is;
 }
 
-/* Redirect the message's references into the copy to our own objects. */
+/* Redirect the message's references into the copy to own objects. */
 static void turn_references(struct reader *r, struct comparison *c, uint32_t from) {
     lua_State *L = r->L;
     for (uint32_t i = from; r->refs && i < r->ordinal; i++) {

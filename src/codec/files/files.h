@@ -61,7 +61,7 @@ uint64_t tine__userdata_hash(lua_State *L, int idx);
 ** the name at `name`: note what its file is now. May raise memory errors. */
 void tine__version_note(lua_State *L, int loaded, int name, int module);
 /* The hash that the module's file, whose current record is `f`, had when the module was loaded or,
-** if that was not seen, when somebody looked at the module first; 0: it had another hash than now,
+** if that was not seen, when a codec looked at the module first; 0: it had another hash than now,
 ** which is not known. May raise memory errors. */
 uint64_t tine__version(lua_State *L, int self, const char *module, const struct file *f);
 

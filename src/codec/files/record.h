@@ -172,8 +172,8 @@ uint64_t tine__constant_hash(const unsigned char *dumped, size_t len);
 ** functions in the file store anything there. */
 bool tine__file_sets(const struct file *f, const char *key, uint64_t scalar);
 /* Does the code store only constants in fields with this key, if anything, so that any other value
-** there is from somebody else? False if the key is used as a value, as in rawset(m, "key", n), or
-** if the code may fill any table under any key. */
+** there was not set by it? False if the key is used as a value, as in rawset(m, "key", n), or if
+** the code may fill any table under any key. */
 bool tine__file_leaves(const struct file *f, const char *key);
 /* Does the code store anything in fields with this key, where the key is a constant? */
 bool tine__file_has_setting(const struct file *f, const char *key);

@@ -35,7 +35,7 @@ struct following {
     bool lost; /* there are too many jumps */
 };
 
-/* In Lua's list of opcodes so many arithmetic ones follow OP_SELF, which give numbers; */
+/* In Lua's list of opcodes so many arithmetic ones follow OP_SELF, which produce numbers; */
 #define ARITHMETIC 25
 #define METAMETHODS 3 /* then so many, which call metamethods for other operands; */
 #define LENGTH 32     /* and OP_LEN is so far behind OP_SELF */

@@ -31,7 +31,7 @@ struct place {
     uint8_t kind, depth; /* enum name_kind; steps from the module */
     uint8_t builtin;     /* BUILTIN_ if the module is Lua's or Tine's own; else 0 */
     bool meta;           /* the last step is to a metatable */
-    bool keeps; /* a table with weak keys and strong values: keeps things about other objects */
+    bool keeps; /* a table with weak keys and strong values: keeps data about other objects */
 };
 
 /* The codecs of a Lua state share an index, which does not change then. If only one codec uses it,

@@ -148,7 +148,7 @@ static bool is_filled_field(struct encoder *e, const struct name *n, saying *say
 }
 
 /* Do functions of the module have this table as an upvalue for which `says` is true (they always
-** have this table, and put things into it)? Then it may be a registry. */
+** have this table, and store values in it)? Then it may be a registry. */
 static bool is_filled(struct encoder *e, const struct name *n, saying *says) {
     lua_State *L = e->L;
     int top = lua_gettop(L);

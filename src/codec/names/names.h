@@ -44,9 +44,9 @@ struct name {
     uint8_t going;           /* enum going */
     bool known;              /* tine__name_consider has filled in file, going, wire and so on */
     bool fields;             /* all steps of the way are in the watch, so it need not be followed */
-    bool filled; /* functions of the module put things that they are given into this table */
+    bool filled; /* functions of the module put values that they are given into this table */
     bool told;   /* and they do so under keys that they are given */
-    /* The object is a private table in which the module keeps things about other objects. It
+    /* The object is a private table in which the module keeps data about other objects. It
     ** travels by name, though nothing in it can be compared. */
     bool keeps;
     bool moved;         /* the name has another way than in the index (ways.c) */

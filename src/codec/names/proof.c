@@ -7,7 +7,7 @@
 **         file's hash travels along, and for a table in a module a witness (witness.h)
 **     functions that the file makes once, neither inside of another function nor in a loop: the
 **         function's hash travels along
-**     private tables in which the module keeps things about other objects (encode/kept.c)
+**     private tables in which the module keeps data about other objects (encode/kept.c)
 **     C functions: library and offset travel along
 **     userdata: the name of the class travels along
 **

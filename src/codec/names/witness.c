@@ -60,8 +60,8 @@ uint64_t tine__witness(lua_State *L, int self, const struct file *f, int t) {
     return last ? join(f->definitions[last - 1].key, f->definitions[last - 1].function) | inner : 0;
 }
 
-/* The key and the function under it, of this hash, are on top. Has somebody else than the file put
-** that function there? */
+/* The key and the function under it, of this hash, are on top. Was that function put there by other
+** code than the file's? */
 static bool is_replaced(lua_State *L, const struct file *f, uint64_t hash) {
     return !f || !tine__file_function(f, hash) ||
            tine__file_defines_another(f, lua_tostring(L, -2), hash);
