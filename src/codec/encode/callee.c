@@ -1,4 +1,6 @@
-/* What is called to bytes: a function, a text or a callable table; and where it is from, for labels. */
+/* Encoding of the callee of a task: a function, a text or a callable table; and finding its origin
+** (where it was defined), for labels.
+*/
 #include <lauxlib.h>
 #include <lua.h>
 #include "base/buf.h"
@@ -15,8 +17,8 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-/* Functions that go by name are stored by where they come from, for labels. When there are too many, all are
-** forgotten. */
+/* ST_ORIGINS has a struct known for each callee that is sent by name or as a text. When there are
+** more than this, all are dropped. */
 #define MOST_ORIGINS 1000
 
 static void forget_origins(struct encoder *e) {
@@ -30,13 +32,14 @@ static void forget_origins(struct encoder *e) {
     e->c->origins = 1;
 }
 
-/* The function that is called is the struct known at the top of the stack. */
+/* The struct known on top is that of the called function. */
 static void set_callee(struct encoder *e) {
     lua_pushvalue(e->L, -1);
     lua_replace(e->L, e->callee);
 }
 
-/* The call is of what is at `key`, known by that origin. */
+/* The callee is known by the name in `o`. `key` is its key in ST_ORIGINS: the function, or a
+** text. */
 static int name_origin(struct encoder *e, int key, const struct codec_origin *o) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -93,7 +96,7 @@ static int encode_callable(struct encoder *e, int fn, bool origin) {
     return tine__encode_value(e, fn, NULL);
 }
 
-/* A Lua function that is known as `name` is called. */
+/* The callee is a Lua function that is sent by name. */
 static int name_lua_function(struct encoder *e, int fn, const char *name) {
     lua_Debug ar;
     lua_pushvalue(e->L, fn);
@@ -102,7 +105,8 @@ static int name_lua_function(struct encoder *e, int fn, const char *name) {
     return name_origin(e, fn, &o);
 }
 
-/* If the function at `fn` goes by name: 1, and it is the callee; 0: it does not; negative: error. */
+/* If the function at `fn` is sent by name, take that name for its origin, and return 1. 0: it is
+** not, or its name cannot be made, which its encoding will report; negative: an error. */
 static int named_origin(struct encoder *e, int fn) {
     lua_State *L = e->L;
     struct name *name = NULL;
@@ -124,7 +128,8 @@ static int named_origin(struct encoder *e, int fn) {
     return 1;
 }
 
-/* For a label, also of a function that cannot be sent. */
+/* Find the origin before the function is encoded, so that a function that cannot be sent has a
+** label, too. */
 static int find_origin(struct encoder *e, int fn) {
     struct code *code;
     int err = named_origin(e, fn);

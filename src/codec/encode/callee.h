@@ -1,4 +1,4 @@
-/* What is called to bytes. */
+/* Encoding of what a task calls: a Lua function, a text that names one, or a callable table. */
 #ifndef TINE_CODEC_ENCODE_CALLEE_H
 #define TINE_CODEC_ENCODE_CALLEE_H
 
@@ -6,8 +6,8 @@
 
 struct encoder;
 
-/* Append what is at `fn`, which is called. `origin`: somebody asks where it is from; the encoder's `callee` is set then, also
-** when this fails and it is known. */
+/* Append the callee at `fn`. With `origin` also find out where it was defined, for labels: its
+** struct known is then at stack index e->callee, also when encoding fails after that was found. */
 int tine__encode_callee(struct encoder *e, int fn, bool origin);
 
 #endif

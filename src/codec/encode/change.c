@@ -1,4 +1,4 @@
-/* One thing that the program has changed to bytes: a path, and what is there now. */
+/* Encoding of a change: its path, and the value that is there now. */
 #include <lua.h>
 #include "base/buf.h"
 #include "base/error.h"
@@ -9,7 +9,7 @@
 #include "codec/scalars.h"
 #include "codec/wire.h"
 
-/* A step of a path, on top, which is popped. */
+/* Append the step of a path that is on top, and pop it. */
 static int put_step(struct encoder *e, const struct step *up) {
     lua_State *L = e->L;
     int err = 0;
@@ -22,7 +22,8 @@ static int put_step(struct encoder *e, const struct step *up) {
     return err;
 }
 
-/* The path is no object of the program: it is written here, and counted as the decoder will. */
+/* Append the path. If it is a list, it counts as an object, as for the decoder; but it has no
+** entry, as it is no object of the program. */
 static int put_path(struct encoder *e, int path, const struct step *up) {
     lua_State *L = e->L;
     int err = 0;
@@ -42,7 +43,8 @@ static int put_path(struct encoder *e, int path, const struct step *up) {
     return err;
 }
 
-/* In place of a path that cannot travel, which began at that point, and of the value. */
+/* The path cannot be sent: append false in its place, and a placeholder for the value. `start` is
+** the point before the path. */
 static int put_nowhere(struct encoder *e, const struct encode_point *start) {
     tine__encode_rewind(e, start);
     if (buf_reserve(e->out, PACK_MAX))
@@ -51,7 +53,6 @@ static int put_nowhere(struct encoder *e, const struct encode_point *start) {
     return tine__encode_held(e, HELD_ADDED);
 }
 
-/* `stays`: why the value may stay here, if it cannot travel; HELD_NONE: it may not. */
 int tine__change_put(struct encoder *e, int module, int path, const struct step *up,
                      enum wire_held stays) {
     lua_State *L = e->L;
@@ -59,7 +60,7 @@ int tine__change_put(struct encoder *e, int module, int path, const struct step 
     struct step step = {.up = up, .kind = STEP_CHANGE, .at = path, .n = module};
     struct encode_point start = tine__encode_mark(e);
     int err = put_path(e, path, &step);
-    if (err == TINE_ESERIALIZE) { /* nobody there could ask for what is under that key */
+    if (err == TINE_ESERIALIZE) { /* the receiver cannot have such a key */
         err = put_nowhere(e, &start);
         lua_settop(L, err ? lua_gettop(L) : top);
         return err;

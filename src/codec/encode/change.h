@@ -1,4 +1,6 @@
-/* What the program has changed to bytes. */
+/* Encoding of changes: what the program has changed in modules and in Lua's standard libraries
+** (changes/changes.h has what a change and a path are).
+*/
 #ifndef TINE_CODEC_ENCODE_CHANGE_H
 #define TINE_CODEC_ENCODE_CHANGE_H
 
@@ -7,11 +9,14 @@
 struct encoder;
 struct step;
 
-/* Append the path at `path` and the value behind it. `module`: see STEP_CHANGE. `stays`: why the value may stay here,
-** if it cannot travel; HELD_NONE: it may not. */
+/* Append the path at stack index `path` and the value at the next one. `module` says for error
+** messages where the change is: see STEP_CHANGE. If the value cannot be sent, `stays` is sent in
+** its place as the reason; HELD_NONE: that is an error. A path that cannot be sent is replaced by
+** false. */
 int tine__change_put(struct encoder *e, int module, int path, const struct step *up,
                      enum wire_held stays);
-/* Append `count` triples of the list at `list`: library, path, value. */
+/* Append `count` changes of the list at `list`, each of which has three items: name of a standard
+** library, path, value. */
 int tine__changes_put(struct encoder *e, int list, int count, const struct step *step);
 
 #endif

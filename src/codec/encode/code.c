@@ -1,12 +1,14 @@
-/* The code of functions that are sent: recognized, dumped, stored.
+/* The code of functions that are sent: finding the code of a function, dumping and storing it.
 **
-** A function is looked up in a weak table first. A closure that is not there may still be of known
-** code (made in a loop, or by `load` again): it is dumped, and looked up by the hash of the whole dump.
-** Such closures enter the weak table only when they come a second time.
+** A function is looked up in a weak table first (ST_CACHE). A closure that is not there may still
+** be of a known code (made in a loop, or by `load` again): it is dumped, and the code is looked up
+** by the hash of the dump. Such closures enter the weak table only when they are sent a second
+** time.
 **
-** A code is a userdata. The codec holds those that were used of late (ST_CODES), by their bytes; who is
-** encoding a function has its code on the Lua stack, so one that is forgotten meanwhile stays as long.
-** A code that is stored holds it in the store until it is forgotten.
+** A code is a userdata. The codec holds those that were used recently, up to a limit of bytes
+** (ST_CODES, cache.h). While a function is encoded its code is on the Lua stack, so a code that is
+** forgotten meanwhile lives until then. A code that is stored holds its entry in the store until it
+** is forgotten.
 */
 #include <lua.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@
 #include "codec/names/index.h"
 #include "codec/state.h"
 
-/* ---- what is stored ---- */
+/* ---- the store ---- */
 
 static void drop_stored(struct known *k) {
     const struct codec_store *store = &k->c->options.store;
@@ -36,7 +38,7 @@ static void drop_stored(struct known *k) {
     k->stored = NULL;
 }
 
-/* The codec or what is known ends: they have nothing to do with each other any more. */
+/* The codec or the struct known ends: separate them. */
 static void part(struct known *k) {
     drop_stored(k);
     list_remove(&k->node);
@@ -86,7 +88,7 @@ struct known *tine__known_new(lua_State *L, struct codec *c) {
     return k;
 }
 
-/* ---- memory ---- */
+/* ---- forgetting ---- */
 
 static struct code *code_of_cached(struct cached *cached) {
     return (struct code *)((char *)cached - offsetof(struct code, cached));
@@ -96,7 +98,7 @@ static struct code **bucket_of(struct codec *c, uint64_t hash) {
     return &c->buckets[hash % CODE_BUCKETS];
 }
 
-/* The codec knows it no longer. */
+/* Forget the code: take it out of the bucket and of the cache, and drop it from the store. */
 static void unlink_code(struct code *code) {
     struct codec *c = code->known.c;
     struct code **at = bucket_of(c, code->hash);
@@ -150,7 +152,7 @@ static void forget_code(lua_State *L, int self, struct code *code) {
     lua_pop(L, 1);
 }
 
-/* Have the codec hold the code at the top of the stack. */
+/* Have the codec remember the code on top. */
 static void link_code(lua_State *L, int self, struct code *code) {
     struct codec *c = code->known.c;
     struct cached *old;
@@ -169,15 +171,16 @@ static void link_code(lua_State *L, int self, struct code *code) {
 
 /* ---- dumping ---- */
 
-/* The source text of a function made by load() is its chunk name, and travels with the dump. Of a
-** long one the short form, which is all that messages show, is enough. */
+/* The chunk name of a function made by load() is its source text, and is part of the dump. If it is
+** at least this long, its short form is dumped instead: messages show no more of it. */
 #define LONG_SOURCE 256
 
 #define LARGE_SCRATCH ((size_t)64 << 10)
 
 struct dumping {
     struct buf *out;
-    const char *source; /* the long one, until it has come */
+    /* The long chunk name that is to be replaced; NULL: none, or it was replaced. */
+    const char *source;
     size_t source_len;
     const char *shorter;
 };
@@ -189,17 +192,18 @@ static size_t varint_len(size_t n) {
     return len;
 }
 
-/* In place of the source, whose length is at the end of what was written. */
+/* Append the short chunk name in place of the long one, of which only the length was appended. */
 static int append_short(struct dumping *d) {
-    size_t n = strlen(d->shorter);                     /* LUA_IDSIZE at most */
-    const char head[] = {(char)(0x80 | (n + 2)), '='}; /* a length, its one byte; a name */
+    size_t n = strlen(d->shorter); /* at most LUA_IDSIZE */
+    /* the length, in one byte; '=': the rest is shown as it is */
+    const char head[] = {(char)(0x80 | (n + 2)), '='};
     d->source = NULL;
     d->out->len -= varint_len(d->source_len + 1);
     int err = buf_append(d->out, head, sizeof head);
     return err ? err : buf_append(d->out, d->shorter, n);
 }
 
-/* A dump comes in many pieces, most of them a byte. */
+/* The writer for lua_dump, which gives a dump in many pieces, most of them one byte long. */
 static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
     struct dumping *d = ud;
     struct buf *b = d->out;
@@ -212,7 +216,7 @@ static int append_some(lua_State *L, const void *p, size_t n, void *ud) {
     return 0;
 }
 
-/* Append the dump of the function at `fn`: 0 or TINE_ENOMEM. Allocates nothing in Lua. */
+/* Append the dump of the function at `fn`. Returns 0 or TINE_ENOMEM. Allocates nothing in Lua. */
 static int dump(lua_State *L, int fn, const lua_Debug *ar, struct buf *out) {
     struct dumping d = {.out = out, .source_len = ar->srclen, .shorter = ar->short_src};
     if (ar->srclen >= LONG_SOURCE && *ar->source != '@' && *ar->source != '=')
@@ -223,7 +227,7 @@ static int dump(lua_State *L, int fn, const lua_Debug *ar, struct buf *out) {
     return err ? TINE_ENOMEM : 0;
 }
 
-/* ---- recognizing ---- */
+/* ---- looking up ---- */
 
 static struct code *recognize(const struct codec *c, uint64_t hash, const struct buf *dump) {
     struct code *code = c->buckets[hash % CODE_BUCKETS];
@@ -233,7 +237,8 @@ static struct code *recognize(const struct codec *c, uint64_t hash, const struct
     return code;
 }
 
-/* Was this closure recognized lately, too? Then it is one that stays. */
+/* Was this closure looked up by its dump before, recently? Then it is not made anew for each
+** call. */
 static bool comes_again(struct codec *c, const void *p) {
     for (int i = 0; i < 8; i++)
         if (c->lately[i] == p)
@@ -242,7 +247,7 @@ static bool comes_again(struct codec *c, const void *p) {
     return false;
 }
 
-/* The code at the top of the stack is that of the function at `fn`. */
+/* The code on top is that of the function at `fn`: enter it in ST_CACHE. */
 static void remember(lua_State *L, int self, int fn) {
     lua_rawgeti(L, self, ST_CACHE);
     lua_pushvalue(L, fn);
@@ -259,7 +264,6 @@ static void push_code(lua_State *L, int self, const struct code *code) {
 
 /* ---- new code ---- */
 
-/* Stripped code has no names of upvalues: there it is the one that is the globals table. */
 int tine__find_env(lua_State *L, int fn, int nups, const void *globals) {
     for (int i = 1; i <= nups; i++) {
         const char *name = lua_getupvalue(L, fn, i);
@@ -272,7 +276,7 @@ int tine__find_env(lua_State *L, int fn, int nups, const void *globals) {
     return 0;
 }
 
-/* Upvalue _ENV and the names of globals. */
+/* Find the upvalue _ENV and the names of globals in the dump. */
 static void describe(lua_State *L, int self, int fn, struct code *code, const void *globals) {
     code->env = (uint8_t)tine__find_env(L, fn, code->nups, globals);
     if (!tine__globals_of(L, code->dump, code->len, code->env, false, &code->globals))
@@ -290,14 +294,14 @@ const char *tine__global_name(lua_State *L, int fn) {
     lua_pushglobaltable(L);
     for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1))
         if (lua_rawequal(L, -1, fn) && lua_type(L, -2) == LUA_TSTRING) {
-            name = lua_tostring(L, -2); /* stays: the globals table has it as a key */
+            name = lua_tostring(L, -2); /* stays valid: the globals table has it as a key */
             break;
         }
     lua_settop(L, top);
     return name;
 }
 
-/* Push an empty code. */
+/* Push an empty struct code. */
 static struct code *new_code(lua_State *L, struct codec *c) {
     struct code *code = lua_newuserdatauv(L, sizeof *code, 0);
     *code = (struct code){.known = {.c = c, .node = {&code->known.node, &code->known.node}}};
@@ -306,17 +310,18 @@ static struct code *new_code(lua_State *L, struct codec *c) {
     return code;
 }
 
-/* The function is dumped once more: making the code may have run finalizers that dumped others. */
+/* Dump the function again, now for good: c->scratch may have another dump by now, as making the
+** userdata may have run finalizers that use the codec. */
 static int take_dump(lua_State *L, int fn, const lua_Debug *ar, struct code *code) {
     struct buf out;
     tine__buf_init(&out);
     int err = dump(L, fn, ar, &out);
-    code->dump = code->own = out.data; /* tine__buf_free is free() */
+    code->dump = code->own = out.data; /* tine__buf_free would be free() */
     code->len = out.len;
     return err;
 }
 
-/* Store the code; its bytes need not be here as well. */
+/* Put the code into the store. If the store has it, the copy here is freed. */
 static void put_code(lua_State *L, int fn, const lua_Debug *ar, struct code *code) {
     const struct codec_code bytes = {code->dump, code->len, code->hash};
     tine__known_put(
@@ -329,7 +334,8 @@ static void put_code(lua_State *L, int fn, const lua_Debug *ar, struct code *cod
     code->own = NULL;
 }
 
-/* Push the new code of the function at `fn`, whose dump has that hash. */
+/* Make a code for the function at `fn`, whose dump has that hash, and push it. Returns 0 or
+** TINE_ENOMEM, without a message. */
 static int make_code(struct encoder *e, int fn, const lua_Debug *ar, uint64_t hash) {
     lua_State *L = e->L;
     struct code *code = new_code(L, e->c);
@@ -344,7 +350,7 @@ static int make_code(struct encoder *e, int fn, const lua_Debug *ar, uint64_t ha
     return 0;
 }
 
-/* Push the code that the function's dump says, known or new. */
+/* Push the code of the function, found by its dump or new. */
 static int code_by_dump(struct encoder *e, int fn) {
     lua_State *L = e->L;
     struct codec *c = e->c;
@@ -372,7 +378,7 @@ static int code_by_dump(struct encoder *e, int fn) {
     return make_code(e, fn, &ar, hash) ? tine__encode_nomem(e) : 0;
 }
 
-/* Push the code in the weak table. */
+/* Push the code that ST_CACHE has for the function; NULL, and nothing is pushed: it has none. */
 static struct code *cached(lua_State *L, const struct encoder *e, int fn) {
     lua_rawgeti(L, e->self, ST_CACHE);
     lua_pushvalue(L, fn);

@@ -1,4 +1,4 @@
-/* Names to bytes together with what goes along with them: what the program has changed. */
+/* Encoding of names together with their company: changes in modules (company.h). */
 #include <lua.h>
 #include <string.h>
 #include "base/buf.h"
@@ -19,26 +19,29 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-/* Is this the first time in the message that `key` is asked for? Negative: error. */
+/* Does the message ask for `key` for the first time? Returns 1 or 0, or an error. */
 static int is_new(struct encoder *e, const void *key) {
     bool found;
     return tine__seen_put(&e->seen, key, &found) ? !found : tine__encode_nomem(e);
 }
 
-/* A name, and what goes along with it. */
+/* The writing of a name with its company. */
 struct company {
     struct encoder *e;
-    uint32_t id; /* of the name */
+    uint32_t id; /* number of the name */
     const struct step *step;
-    int list;    /* stack index: see company.c */
-    size_t head; /* where it begins */
-    uint32_t count;
-    bool inner;        /* it comes in the company of another */
-    lua_Integer group; /* the number of the name whose items are put just now: */
-    int wanted;        /* are they? */
+    int list;       /* stack index of the list (changes/company.h) */
+    size_t head;    /* offset of the operation CHANGED */
+    uint32_t count; /* changes written */
+    bool inner;     /* this name is sent inside the company of another one */
+    /* The number + 1 of the name whose changes are being written, 0: those of libraries; and
+    ** whether they are wanted (is_wanted). */
+    lua_Integer group;
+    int wanted;
 };
 
-/* It is not alone: its operation begins, how many there are is known at the end. */
+/* Before the first change: begin the operation CHANGED. How many items it has is filled in at the
+** end. */
 static int begin_company(struct company *p) {
     struct encoder *e = p->e;
     if (p->count)
@@ -53,6 +56,7 @@ static int begin_company(struct company *p) {
     return err < 0 ? err : 0;
 }
 
+/* Append where the change is: the name, or the name of a standard library as a string. */
 static int put_target(struct encoder *e, const struct name *n) {
     if (n->builtin != BUILTIN_LUA)
         return tine__name_put(e, n);
@@ -65,8 +69,9 @@ static int put_target(struct encoder *e, const struct name *n) {
     return 0;
 }
 
-/* May the value at `path` + 1 stay, if it cannot travel? What the module may have put there itself: the other side's own
-** does. And what it keeps for the program among its own things: most tasks do without. */
+/* What to send in place of the value at `path` + 1 if that cannot be sent; HELD_NONE: it is an
+** error then. What the module may have put there itself is left out: the receiver's module has its
+** own. So are values in tables that functions of the module fill, as most tasks do without them. */
 static enum wire_held may_stay(struct encoder *e, const struct name *n, int path) {
     lua_State *L = e->L;
     if (n->filled || (n->file && lua_istable(L, path + 1)) ||
@@ -79,7 +84,8 @@ static enum wire_held may_stay(struct encoder *e, const struct name *n, int path
                : HELD_NONE;
 }
 
-/* Data under the path at `path`, with the value behind it and the table before it, may be other data by now. */
+/* The value behind the path at `path` is a scalar of a table's field: take the one that the table
+** has now, as scalars may change after the list was made. The table is in front of the path. */
 static void renew_data(lua_State *L, int path) {
     int type = lua_type(L, path + 1);
     if ((type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) ||
@@ -99,7 +105,7 @@ static void renew_data(lua_State *L, int path) {
     lua_settop(L, path + 1);
 }
 
-/* Put one item, whose four parts are on top. */
+/* Append one change, whose four parts are on the stack from `item` on. */
 static int put_item(struct company *p, int item) {
     struct encoder *e = p->e;
     lua_State *L = e->L;
@@ -130,11 +136,13 @@ bool tine__company_covers(struct encoder *e, lua_Integer number) {
     return known;
 }
 
-/* Is the item on top to be put? All of one name are, and all of libraries, once in a message. A metatable, which may come
-** behind what others have, is by itself. */
+/* Is the change on top wanted? Those in one table, and those in libraries, are sent once in a
+** message, and not if the outer company has them. The keys of e->seen are addresses inside the
+** object: + 2 its changes, + 4 its metatable; in a struct file: + 3 the libraries that its code
+** uses. A metatable is asked for by itself, since it may come after changes of other tables. */
 static int is_wanted(struct company *p, int item) {
     struct encoder *e = p->e;
-    lua_Integer group = lua_tointeger(e->L, item); /* 0: a library's */
+    lua_Integer group = lua_tointeger(e->L, item); /* 0: of a library */
     const struct file *f = e->c->names.list[p->id].file;
     if (group && lua_isboolean(e->L, item + 2))
         return p->inner && tine__company_covers(e, group)
@@ -166,7 +174,7 @@ static int put_items(struct company *p, int count) {
     return 0;
 }
 
-/* Put the company's name, and the items of its list: so many. */
+/* Append the name with the wanted ones of the `count` changes in its list. */
 static int put_all(struct company *p, int count) {
     struct encoder *e = p->e;
     int err = put_items(p, count);

@@ -1,4 +1,6 @@
-/* What goes along with a name to bytes. */
+/* Encoding of a name together with its company: the changes that the program has made in what the
+** name stands for, and in modules that its module's code reaches. changes/company.h collects them.
+*/
 #ifndef TINE_CODEC_ENCODE_COMPANY_H
 #define TINE_CODEC_ENCODE_COMPANY_H
 
@@ -9,15 +11,18 @@ struct encoder;
 struct name;
 struct step;
 
-/* Append the name `n`, and what goes along with it: so many items of the list on top (changes/company.h). NAME_DONE, or an
-** error. */
+/* Append the name `n` and its company: the list on top, of `count` items (changes/company.h), which
+** is popped. Changes that the message has already, or that belong to the company in which this name
+** is sent itself, are left out. Returns NAME_DONE or an error. */
 int tine__company_put(struct encoder *e, const struct name *n, int count, const struct step *step);
-/* The same for the name `n` of what is at `idx`, for which that is to be looked for first. */
+/* Collect the company of the name `n`, of the object at `idx`, and append both. Returns NAME_DONE
+** or an error. */
 int tine__company_put_new(struct encoder *e, int idx, struct name *n, const struct step *step);
-/* Is what has that number in a module that was looked at for the name in whose company it goes? Then all that was changed
-** there is in that company. */
+/* `number` is the number + 1 of a name. Is its module in the reach of the name whose company is
+** being written? Then all changes in that module are in that company. */
 bool tine__company_covers(struct encoder *e, lua_Integer number);
-/* Do the names in what was found last for `n` have their operations still? Their files may have changed meanwhile. */
+/* Have all names in the company that was collected last for `n` still their operations? One has
+** lost it when its file has changed since. */
 bool tine__company_is_known(struct encoder *e, const struct name *n);
 
 #endif

@@ -1,4 +1,6 @@
-/* What an encoder keeps of the message: what it has met, marks of what is referred to, and points to go back to. */
+/* The encoder's record of the message: references to objects that the message has already, marks of
+** the objects that are referred to, and going back to an earlier state.
+*/
 #include <lua.h>
 #include "base/hot.h"
 #include "base/sys.h"
@@ -33,12 +35,13 @@ void tine__encode_rewind(struct encoder *e, const struct encode_point *p) {
     e->ordinals = p->ordinals;
     e->nenvs = p->nenvs;
     e->levels = p->levels;
-    /* Marks set since are gone; an object that is marked twice does no harm. */
+    /* Marks made since the point are gone, but which flags they set is not known: clear all. A mark
+    ** that is made twice does no harm (tidy_marks). */
     for (uint32_t i = 0; i < e->seen.len; i++)
         e->seen.entries[i].marked = false;
 }
 
-/* ---- identity ---- */
+/* ---- references ---- */
 
 int tine__encode_ref(struct encoder *e, struct seen_entry *s) {
     int err = encode_room(e, PACK_MAX);
@@ -75,8 +78,9 @@ int tine__encode_env_ref(struct encoder *e, struct seen_entry *s, unsigned numbe
     return 0;
 }
 
-/* Between two segments of a call any code may run and the collector with it, so an address seen in
-** the function segment may belong to another object by now. The weak table knows. */
+/* Between the function segment and an argument segment any code may run, and the collector with it.
+** So an address in the function segment may be another object's by now. The weak table has the
+** objects themselves. */
 bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx) {
     lua_State *L = e->L;
     if (!e->arguments || s >= e->seen.entries + e->fn_seen)
@@ -106,11 +110,13 @@ int tine__encode_met(struct encoder *e, struct seen_entry *s, int idx, const str
                 e, step, "cannot send a value whose encoded form holds the value itself");
         return tine__encode_ref(e, s);
     }
-    s->key = e; /* the old one is dead: nothing has this address any more */
+    /* The old object is dead. Its entry stays where it is, with a key that no object of a message
+    ** has. */
+    s->key = e;
     return tine__seen_put(&e->seen, p, found) ? 0 : tine__encode_nomem(e);
 }
 
-/* ---- small things ---- */
+/* ---- heads of operations ---- */
 
 int tine__encode_op(struct encoder *e, unsigned count, enum wire_op op) {
     int err = encode_room(e, PACK_MAX);

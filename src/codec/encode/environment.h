@@ -1,4 +1,8 @@
-/* Environments to bytes. */
+/* Encoding of environments: tables that functions have as _ENV.
+**
+** A call environment is a table that stands for the globals: the globals table itself, or a table
+** that leads to it. Within a call they are numbered from 1.
+*/
 #ifndef TINE_CODEC_ENCODE_ENVIRONMENT_H
 #define TINE_CODEC_ENCODE_ENVIRONMENT_H
 
@@ -7,14 +11,17 @@
 struct encoder;
 struct step;
 
-/* Push t[k] by an ordinary, protected look-up; `k` is on top and is taken. An error gives nil. */
+/* Push t[k], where `k` is on top and is popped; nil if the access raises an error. Metamethods
+** run. */
 void tine__get_protected(lua_State *L, int t);
-/* The number of the call environment that stands for the value at `env` of an upvalue _ENV; 0: that
-** is no globals table. Negative: error. */
+/* The number of the call environment that is the table at `env`, the value of an upvalue _ENV. It
+** gets a number if it has none. 0: the value does not stand for the globals; negative: an error. */
 int tine__env_number(struct encoder *e, int env, const struct step *step);
-/* Append that the table on top, an upvalue _ENV, is the call environment of that number. */
+/* Append that an upvalue _ENV, whose value is on top, is call environment `number`. The caller has
+** made room for PACK_MAX bytes. */
 int tine__encode_env(struct encoder *e, unsigned number);
-/* The number of the call environment that the table at `t` is, too, if the other side is to be told now; else 0. */
+/* If the table at `t`, which is being encoded as a value, is also a call environment and the
+** receiver has not been told that yet: its number, and it counts as told. Else 0. */
 unsigned tine__env_of(struct encoder *e, int t);
 
 #endif

@@ -1,4 +1,6 @@
-/* Names to bytes. */
+/* Encoding of names. A name says where in a loaded module an object is; the receiver takes what its
+** own module has there (names/names.h).
+*/
 #ifndef TINE_CODEC_ENCODE_NAME_H
 #define TINE_CODEC_ENCODE_NAME_H
 
@@ -6,19 +8,29 @@ struct encoder;
 struct name;
 struct step;
 
-/* Append the operation that names the value at `idx` (address `p`), if it can be reached from a loaded module
-** and the rule lets it go by name. NAME_SAME: the value must follow; NAME_OBJECT: with what modules
-** keep about it. Negative: error. */
+/* Append the name of the object at `idx`, whose address is `p`, if it has one and may be sent by
+** name. Returns an error, or:
+**
+**     NAME_BY_VALUE  nothing was appended; the caller sends the object by value
+**     NAME_DONE      the name was appended, with its company
+**     NAME_SAME      the operation SAME was begun; the caller must append the object by value
+**     NAME_OBJECT    as NAME_SAME, with what modules keep about the object (encode/kept.h)
+*/
 enum { NAME_BY_VALUE, NAME_DONE, NAME_SAME, NAME_OBJECT };
 int tine__name_encode(struct encoder *e, int idx, const void *p, const struct step *step);
-/* Does it go by name, alone or with its value? *out says which, and it is positive; 0: no; negative: error. */
+/* Can the object at `idx` be sent by name, alone or with its value? Positive: yes (enum going), and
+** *out is the name; 0: no; negative: an error. */
 int tine__name_of(struct encoder *e, int idx, struct name **out);
-/* Append the operation that stands for what a new Lua state has under that name. 0, or there is no memory. */
+/* Append the operation for what a new Lua state has under `name` ("string.format"). Returns 0 or
+** TINE_ENOMEM; pushes no message. */
 int tine__standard_put(struct buf *out, const char *name);
-/* Likewise a C function of a loaded module's library. 0: there is none such. */
+/* Append a name for the C function at `fn`, which is in no module: the name of a loaded module that
+** has another function of the same shared library. Returns NAME_DONE or an error; 0: there is no
+** such module. */
 int tine__library_encode(struct encoder *e, int fn);
 
-/* Append the operation of the name, which was made. NAME_DONE, or an error. */
+/* Append the operation of the name, which must have been made (tine__name_make_wire). Returns
+** NAME_DONE or an error. */
 int tine__name_put(struct encoder *e, const struct name *n);
 
 #endif

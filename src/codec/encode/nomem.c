@@ -1,4 +1,6 @@
-/* The one error of encoding that needs no way to it, so that those who find the way (path.c) can fail, too. */
+/* The error that memory is missing. It is in a file of its own as it needs no way to a value:
+** path.c, which makes the other messages, may fail with it.
+*/
 #include <lua.h>
 #include "base/error.h"
 #include "codec/encode/encoder.h"

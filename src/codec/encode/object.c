@@ -1,4 +1,4 @@
-/* Values of registered classes, and their metatables, to bytes. */
+/* Encoding of values of registered classes and of their metatables. */
 #include <lua.h>
 #include "base/error.h"
 #include "codec/encode/encoder.h"
@@ -10,7 +10,6 @@
 #include "codec/registry.h"
 #include "codec/wire.h"
 
-/* Push the record of the metatable at `meta`; false, and nothing, when it is not registered. */
 bool tine__class_of(struct encoder *e, int meta) {
     if (!e->classes)
         return false;
@@ -21,16 +20,17 @@ bool tine__class_of(struct encoder *e, int meta) {
     return false;
 }
 
-/* Keep a value that only the message refers to, so that its address stays its own. */
+/* Keep alive a value that only the message refers to: else another object might get its address,
+** and be taken for it. */
 static void anchor(struct encoder *e, int idx) {
     lua_State *L = e->L;
     lua_pushvalue(L, idx);
     lua_rawseti(L, e->anchors, (lua_Integer)lua_rawlen(L, e->anchors) + 1);
 }
 
-/* Encode functions may send things themselves, which may need encode functions. So many of them run in each other in this
-** thread; `endless` when these were too many: then all that are running fail, whatever they or who called them would do
-** about it. */
+/* Encode functions may send something, for which encode functions may run. `depth` is how many of
+** them run inside each other in this thread. At the limit `endless` is set: then all of them fail,
+** even if one catches the error of an inner one. */
 #define MAX_NESTED 64
 static _Thread_local struct {
     unsigned depth;
@@ -46,7 +46,7 @@ static int fail_endless(struct encoder *e, int class, const struct step *up) {
     return err == TINE_ESERIALIZE ? ENCODE_ENDLESS : err;
 }
 
-/* What the class's encode function makes of the value at `idx`, pushed. */
+/* Push what the class's encode function returns for the value at `idx`. */
 static int call_encode(struct encoder *e, int idx, int class, const struct step *up) {
     lua_State *L = e->L;
     lua_rawgeti(L, class, CLASS_ENCODE);
@@ -59,7 +59,8 @@ static int call_encode(struct encoder *e, int idx, int class, const struct step 
     int status = lua_pcall(L, 1, 1, 0);
     running.depth--;
     if (running.endless) {
-        running.endless = running.depth > 0; /* the message may take memory that is not there */
+        /* first: making the message may raise a memory error */
+        running.endless = running.depth > 0;
         return fail_endless(e, class, up);
     }
     if (status == LUA_ERRMEM)
@@ -74,7 +75,6 @@ static int call_encode(struct encoder *e, int idx, int class, const struct step 
                              lua_tostring(L, -1), lua_tostring(L, -2));
 }
 
-/* A value of a registered class; its record is on top of the stack. */
 int tine__encode_object(struct encoder *e, int idx, const struct step *up) {
     lua_State *L = e->L;
     int class = lua_gettop(L), err;
@@ -101,8 +101,6 @@ int tine__encode_object(struct encoder *e, int idx, const struct step *up) {
     return 0;
 }
 
-/* A registered metatable as a value or as a metatable: its name, and itself by value for a process
-** where nobody registered it. The record is on top of the stack. */
 int tine__encode_class(struct encoder *e, int t, const struct step *up) {
     lua_State *L = e->L;
     int err, top = lua_gettop(L);
@@ -115,7 +113,7 @@ int tine__encode_class(struct encoder *e, int t, const struct step *up) {
     if (err == TINE_ESERIALIZE) {
         int text = lua_gettop(L);
         tine__encode_rewind(e, &point);
-        /* The entry of `t` itself lies before the point and keeps its ordinal. */
+        /* The entry of `t` lies before the point, so it keeps its ordinal. */
         err = tine__encode_note(e, text);
     }
     if (!err)

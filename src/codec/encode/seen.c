@@ -1,3 +1,4 @@
+/* The set of objects in a message (seen.h). */
 #include <stdlib.h>
 #include "base/sys.h"
 #include "codec/encode/encoder.h"
@@ -20,7 +21,7 @@ static uint32_t free_slot(const struct seen *s, const void *key) {
     return slot;
 }
 
-/* Entries go back in the order they came, so that the older ones keep the front of each chain. */
+/* Entries are put back in their order, so that older ones come first in each probe sequence. */
 static void reindex(struct seen *s) {
     uint32_t n = s->len;
     for (s->len = 0; s->len < n;) {

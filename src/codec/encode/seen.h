@@ -1,10 +1,11 @@
-/* What a message has already met: tables, closures, upvalue boxes, by address.
+/* The objects and upvalues that a message has already, by address: tables, functions, userdata, and
+** the variables that closures share as upvalues (upvalue boxes).
 **
-** Entries lie in the order in which they were met, beside an open-addressing index into them that
-** is never cleared: a slot of the index counts only when the entry that it names names the slot
-** back (a sparse set). So forgetting everything, or everything after some point, is one store to
-** `len`. That is sound because what stays is always older than what goes: an entry's probe chain
-** ran only through entries older than itself.
+** Entries are in the order in which the objects were met. Beside them is an open-addressing hash
+** index that is never cleared: a slot of the index counts only if the entry that it refers to
+** refers back to the slot (a sparse set). So all entries, or all after some point, are dropped by
+** one store to `len`. That is sound because the entries that stay are older than those dropped: the
+** probe sequence of an entry passed only entries older than itself.
 */
 #ifndef TINE_CODEC_SEEN_H
 #define TINE_CODEC_SEEN_H
@@ -14,18 +15,20 @@
 
 struct seen_entry {
     const void *key;
-    uint32_t slot;    /* the index slot that names this entry */
-    uint32_t ordinal; /* of the object; of the function, for an upvalue box */
-    uint8_t upvalue;  /* which upvalue of the function, 0 for objects */
-    uint8_t kind;     /* enum seen_kind */
-    bool marked;      /* something points back to it */
+    uint32_t slot;    /* the slot of the index that refers to this entry */
+    uint32_t ordinal; /* of the object; of an upvalue box: of its function */
+    uint8_t upvalue;  /* index of an upvalue box in its function; 0: an object */
+    uint8_t kind;
+    /* Its ordinal is among the marks. Of a call environment: the receiver knows that the table is a
+    ** value, too. */
+    bool marked;
 };
 
 enum seen_kind {
     SEEN_OBJECT,
-    SEEN_OPEN,   /* a registered object whose plain value is being encoded */
-    SEEN_ENV,    /* a table that stands for the globals: `ordinal` is the environment's number */
-    SEEN_NO_ENV, /* looked at, and it does not */
+    SEEN_OPEN,   /* an object whose class's encode function runs */
+    SEEN_ENV,    /* a call environment: `ordinal` is its number */
+    SEEN_NO_ENV, /* a table that was an _ENV, and does not stand for the globals */
 };
 
 struct seen {
@@ -34,12 +37,12 @@ struct seen {
     uint32_t len, cap, mask;
 };
 
-/* The entry of `key`, made if there was none (*found says). NULL: out of memory. The pointer is good
-** until the next call. */
+/* The entry of `key`; made if there was none: then *found is false. NULL: out of memory. The
+** pointer is valid until the next call. */
 struct seen_entry *tine__seen_put(struct seen *s, const void *key, bool *found);
-/* The entry of `key`; NULL: there is none. */
+/* The entry of `key`, or NULL. */
 struct seen_entry *tine__seen_find(struct seen *s, const void *key);
-/* Forget all entries but the first `len`. */
+/* Drop all entries but the first `len`. */
 static inline void seen_cut(struct seen *s, uint32_t len) {
     s->len = len;
 }

@@ -1,4 +1,6 @@
-/* From the stack to a segment: what tine__encode_function and its like have in common. */
+/* Encoding of segments: the entry points of the encoder (codec.h). A segment is encoded again when
+** a module was loaded meanwhile.
+*/
 #include <lauxlib.h>
 #include <stdlib.h>
 #include "base/buf.h"
@@ -19,19 +21,21 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-#define MAX_AGAIN 100 /* a look at a global may load a module */
+/* How often a segment may be encoded again: a metamethod that is run to read a global may load a
+** module each time. */
+#define MAX_AGAIN 100
 
 struct job {
     struct codec *c;
     struct buf *out;
     enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_GIVEN, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
-    int first, n; /* stack indices */
+    int first, n; /* stack index of the first value, number of values */
     const struct codec_origin **origin;
     int err;
-    bool classes; /* some are registered: encode functions may run */
+    bool classes; /* classes are registered: their encode functions may run */
 };
 
-/* ---- the encoder: taken and put back ---- */
+/* ---- taking the encoder ---- */
 
 static int encoder_gc(lua_State *L) {
     struct encoder *e = lua_touserdata(L, 1);
@@ -50,7 +54,7 @@ static struct encoder *encoder_new(lua_State *L, int self) {
     return e;
 }
 
-/* Push the encoder, which nobody else uses now. */
+/* Push an encoder that is not in use: the codec's, or a new one. */
 static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
     if (likely(c->encoder && !c->encoder->busy))
         lua_rawgeti(L, self, ST_ENCODER);
@@ -60,27 +64,26 @@ static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
     return c->encoder;
 }
 
-/* After a huge message, to which no arguments will refer any more. */
+/* Free the entries of a huge message to which no arguments will refer. */
 static void forget_huge(struct encoder *e) {
     if (unlikely(e->seen.cap > 65536))
         tine__seen_free(&e->seen);
 }
 
 static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, int self) {
-    if (unlikely(c->encoder != e)) { /* a registered function made another meanwhile */
+    if (unlikely(c->encoder != e)) { /* an encode function has made another encoder meanwhile */
         lua_pushvalue(L, self + 1);
         lua_rawseti(L, self, ST_ENCODER);
         c->encoder = e;
     }
     if (!e->has_function)
         forget_huge(e);
-    c->last = NULL; /* this encoder knows the function now, or there is none */
+    c->last = NULL; /* this encoder has the function now, or there is none */
     e->busy = false;
 }
 
-/* ---- the function segment ---- */
-
-/* Weak values, so that nothing lives longer because it was sent. */
+/* Push ST_WEAK: the objects of the function segment by ordinal + 1. Its values are weak, so that no
+** object lives longer because it was sent. It is replaced when the last one was large. */
 static void push_weak(lua_State *L, struct encoder *e) {
     if (lua_rawgeti(L, e->self, ST_WEAK) == LUA_TTABLE && e->fn_ordinals < 1000)
         return;
@@ -94,8 +97,9 @@ static void push_weak(lua_State *L, struct encoder *e) {
     lua_rawseti(L, e->self, ST_WEAK);
 }
 
-/* ---- any segment ---- */
+/* ---- one segment ---- */
 
+/* The body of the segment: the callee, or an array of values. */
 static int encode_body(struct encoder *e, const struct job *j) {
     if (j->kind == JOB_FUNCTION)
         return tine__encode_callee(e, j->first, j->origin);
@@ -121,7 +125,7 @@ static int compare_marks(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* Sort the marks, drop those that are there twice. */
+/* Sort the marks and drop duplicates. */
 static void tidy_marks(struct encoder *e) {
     uint32_t n = 0;
     qsort(e->marks, e->nmarks, sizeof *e->marks, compare_marks);
@@ -131,6 +135,7 @@ static void tidy_marks(struct encoder *e) {
     e->nmarks = n;
 }
 
+/* Append the marks and fill in the segment's head. */
 static int finish_segment(struct encoder *e, size_t start) {
     size_t body = e->out->len - start - SEGMENT_HEAD;
     if (body > UINT32_MAX)
@@ -147,6 +152,7 @@ static int finish_segment(struct encoder *e, size_t start) {
     return 0;
 }
 
+/* Drop what earlier segments left. An argument segment keeps what the function segment has. */
 static void forget(struct encoder *e, const struct job *j) {
     bool arguments = j->kind == JOB_ARGUMENTS;
     seen_cut(&e->seen, arguments ? e->fn_seen : 0);
@@ -184,7 +190,7 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->weak = e->classes = e->anchors = e->callee = 0;
     e->checked = e->kept_known = false;
     e->results = j->kind >= JOB_VALUES;
-    e->changes = j->kind < JOB_SHARED; /* a shared value comes with no call */
+    e->changes = j->kind < JOB_SHARED; /* a shared value belongs to no call */
     e->memo_fn = NULL;
     if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
@@ -206,7 +212,7 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     }
 }
 
-/* The function segment ends here: arguments start from this point. */
+/* The function segment is complete: argument segments start from this state. */
 static void end_function(struct encoder *e) {
     e->has_function = true;
     e->fn_seen = e->seen.len;
@@ -214,7 +220,8 @@ static void end_function(struct encoder *e) {
     e->fn_envs = e->nenvs;
 }
 
-/* Arguments may refer to the function, which went the quick way: catch up. */
+/* The function segment was written without the encoder (simple.c), and arguments may refer to the
+** function: enter what the encoder would have entered. */
 static int meet_last(struct encoder *e) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -233,7 +240,7 @@ static int meet_last(struct encoder *e) {
     return 0;
 }
 
-/* Arguments need a function that the encoder has met. */
+/* Arguments can be encoded only after their function, by the encoder that has its entries. */
 static int check_function(struct encoder *e, const struct job *j) {
     if (j->kind != JOB_ARGUMENTS)
         return 0;
@@ -244,7 +251,7 @@ static int check_function(struct encoder *e, const struct job *j) {
     return tine__encode_fail(e, NULL, "no function was encoded before these arguments");
 }
 
-/* Encode; on failure the message is pushed, and nothing else either way. */
+/* Encode the segment. On failure the message is pushed; else the stack is as before. */
 static int run(lua_State *L, const struct job *j) {
     int base = lua_gettop(L), err;
     lua_rawgeti(L, LUA_REGISTRYINDEX, j->c->ref);
@@ -264,7 +271,8 @@ static int run(lua_State *L, const struct job *j) {
                                 "cannot send it: looking at it loads new modules again and again");
     if (j->kind == JOB_FUNCTION && !err)
         end_function(e);
-    if (j->origin && lua_isuserdata(L, e->callee)) /* last: nothing runs before the caller has it */
+    /* last: no code runs between this and the caller */
+    if (j->origin && lua_isuserdata(L, e->callee))
         *j->origin = tine__known_origin(L, lua_touserdata(L, e->callee));
     encoder_put_back(L, j->c, e, base + 1);
     if (err)
@@ -273,7 +281,8 @@ static int run(lua_State *L, const struct job *j) {
     return err;
 }
 
-/* With registered classes Lua code runs meanwhile, which may change a table under lua_next. */
+/* Encode functions of classes are Lua code, which may change a table that lua_next is in: then
+** lua_next raises an error. */
 static int run_protected(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
     luaL_checkstack(L, STACK_ROOM + 20, "encoding");
@@ -283,7 +292,7 @@ static int run_protected(lua_State *L) {
 }
 
 static int start(lua_State *L, struct job *j) {
-    if (unlikely(j->c->ref == LUA_NOREF)) { /* lua_close is under way */
+    if (unlikely(j->c->ref == LUA_NOREF)) { /* lua_close is running */
         lua_pushliteral(L, "cannot send anything while the Lua state is being closed");
         return TINE_ESERIALIZE;
     }

@@ -1,4 +1,6 @@
-/* Userdata and coroutines to bytes. */
+/* Encoding of userdata, light userdata and coroutines: by name, as a value of a registered class,
+** or, for buffers, frozen tables and shared values, by their id. All others are errors.
+*/
 #ifndef TINE_CODEC_ENCODE_USERDATA_H
 #define TINE_CODEC_ENCODE_USERDATA_H
 

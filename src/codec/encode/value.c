@@ -1,4 +1,4 @@
-/* Lua values to bytes. */
+/* Encoding of a value by its type. */
 #include <lua.h>
 #include "base/hot.h"
 #include "codec/encode/encoder.h"
@@ -20,7 +20,6 @@ int tine__encode_long(struct encoder *e, const char *s, size_t len, const struct
     return 0;
 }
 
-/* What is neither number nor string. */
 int tine__encode_other(struct encoder *e, int idx, int type, const struct step *step) {
     lua_State *L = e->L;
     switch (type) {

@@ -1,5 +1,6 @@
-/* Lua values to bytes: the most frequent types first. Inlined where there are many values: for most of them the call
-** would cost as much as what is done. */
+/* Encoding of a Lua value of any type. Numbers and short strings, which are the most frequent, are
+** encoded inline: for them a call would cost as much as the work itself.
+*/
 #ifndef TINE_CODEC_ENCODE_VALUE_H
 #define TINE_CODEC_ENCODE_VALUE_H
 
@@ -10,17 +11,17 @@
 #include "codec/encode/encoder.h"
 #include "codec/pack.h"
 
-/* Append the value at `idx`. This and all of its kind give 0 or a negative code; with one the message is on top of the Lua
-** stack, and whatever lies between is left there for the outermost to drop. */
+/* Append the value at `idx`. `step` says where it is, for error messages. */
 int tine__encode_value(struct encoder *e, int idx, const struct step *step);
-/* Append a note: why a value stayed at home. */
+/* Append a note: the text at stack index `text`, which says why a value could not be sent. */
 int tine__encode_note(struct encoder *e, int text);
-/* As tine__encode_value, of a string that is not short, */
+/* Append a string of any length. */
 int tine__encode_long(struct encoder *e, const char *s, size_t len, const struct step *step);
-/* and of what is neither number nor string. */
+/* Append a value that is neither a number nor a string. The caller has made room for PACK_MAX
+** bytes. */
 int tine__encode_other(struct encoder *e, int idx, int type, const struct step *step);
 
-/* Up to 31 bytes, into a place with room for 32: cheaper than a call of memcpy. */
+/* Copy up to 31 bytes to a place that has room for 32. Cheaper than a call of memcpy. */
 static inline void copy_short(char *to, const char *from, size_t n) {
     if (n >= 8) {
         for (size_t i = 0; i + 8 <= n; i += 8)
@@ -35,6 +36,7 @@ static inline void copy_short(char *to, const char *from, size_t n) {
     }
 }
 
+/* The caller has made room for 32 bytes. */
 static inline int encode_string(struct encoder *e, int idx, const struct step *step) {
     size_t len;
     const char *s = lua_tolstring(e->L, idx, &len);
@@ -47,6 +49,7 @@ static inline int encode_string(struct encoder *e, int idx, const struct step *s
     return 0;
 }
 
+/* As tine__encode_value. */
 static inline __attribute__((always_inline)) int encode_value(struct encoder *e, int idx,
                                                               const struct step *step) {
     lua_State *L = e->L;
