@@ -80,7 +80,7 @@ void tine__code_free(struct codec *c);
 
 /* Push a new struct known that is not stored yet. May raise memory errors. */
 struct known *tine__known_new(lua_State *L, struct codec *c);
-/* Put `k` into the store. `k->stored` stays NULL if there is no store or the store has no memory. */
+/* Put `k` into the store. `k->stored` stays NULL if there is no store or it has no memory. */
 void tine__known_put(struct known *k, const struct codec_code *code,
                      const struct codec_origin *origin);
 /* The message refers to `k`: have the store hold it as long as the message. */

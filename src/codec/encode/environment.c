@@ -1,4 +1,4 @@
-/* Environments to bytes: tables that stand for the globals are numbered in each call. */
+/* Numbering of call environments (environment.h). */
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/encode/encoder.h"
@@ -8,12 +8,12 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-#define MAX_CHAIN 10 /* of tables behind one another */
+#define MAX_CHAIN 10 /* length of a chain of __index tables that is followed */
 
-static const char getter_key; /* registry: a Lua function of table and key */
+static const char getter_key; /* key in the registry: a Lua function of table and key */
 
-/* Who looks may matter to the metamethod: those that load a module at the first look, or find mistakes (Penlight's strict),
-** do so for Lua code alone. */
+/* Globals are read by a Lua function. Some __index metamethods ask who called them, and load a
+** module at the first access, or report mistakes (Penlight's strict), only if that is Lua code. */
 static void push_getter(lua_State *L) {
     static const char source[] = "local t, k = ... local v = t[k] return v";
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &getter_key) == LUA_TFUNCTION)
@@ -25,7 +25,6 @@ static void push_getter(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &getter_key);
 }
 
-/* Push t[k] by an ordinary, protected look-up; `k` is on top and is taken. An error gives nil. */
 void tine__get_protected(lua_State *L, int t) {
     push_getter(L);
     lua_insert(L, -2);
@@ -37,7 +36,8 @@ void tine__get_protected(lua_State *L, int t) {
     }
 }
 
-/* Do reads of what the table at `t` does not have go to the globals table, over tables? */
+/* Does the table at `t` get fields that it does not have from the globals table, by way of __index
+** tables? */
 static bool leads_to_globals(struct encoder *e, int t) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -64,11 +64,11 @@ static bool is_environment(struct encoder *e, int env) {
     tine__get_protected(L, env);
     bool is = lua_type(L, -1) == LUA_TTABLE && lua_topointer(L, -1) == e->c->globals;
     lua_pop(L, 1);
-    return is || leads_to_globals(e, env); /* a sandbox often is its own _G */
+    return is || leads_to_globals(e, env); /* the _G of a sandbox is often the sandbox */
 }
 
-/* The environment at `env` has the last number from now on. What the function segment has met may be gone when the
-** arguments are encoded: the weak table tells. */
+/* The environment at `env` gets the number e->nenvs. It may be dead when arguments are encoded:
+** then the weak table tells that another table has its address. */
 static void keep_env(struct encoder *e, int env) {
     e->own_envs = true;
     if (!e->weak)
@@ -77,7 +77,7 @@ static void keep_env(struct encoder *e, int env) {
     lua_rawseti(e->L, e->weak, -(lua_Integer)e->nenvs);
 }
 
-/* Is the table at `env` the one that had that address when its entry was made? */
+/* Is the table at `env` the one for which the entry was made? */
 static bool is_same_env(struct encoder *e, const struct seen_entry *s, int env) {
     lua_State *L = e->L;
     if (!e->arguments || s >= e->seen.entries + e->fn_seen)
@@ -89,23 +89,22 @@ static bool is_same_env(struct encoder *e, const struct seen_entry *s, int env) 
     return same;
 }
 
-/* The number of the call environment that stands for the value at `env` of an upvalue _ENV; 0: that
-** is no globals table. Negative: error. */
 int tine__env_number(struct encoder *e, int env, const struct step *step) {
     const char *p = lua_topointer(e->L, env);
     bool found;
     env = lua_absindex(e->L, env);
     if (!p)
         return 0;
-    /* The address after the first byte: the table as an environment, not as a value. */
+    /* The address + 1 stands for the table as an environment, the address itself for the table as a
+    ** value. */
     struct seen_entry *s = tine__seen_put(&e->seen, p + 1, &found);
     if (!s)
         return tine__encode_nomem(e);
     bool old = found && p != e->c->globals && !is_same_env(e, s, env);
     if (found && !old)
         return s->kind == SEEN_ENV ? (int)s->ordinal : 0;
-    uint32_t at =
-        (uint32_t)(s - e->seen.entries); /* the look-up may use the codec, not this encoder */
+    /* An index: metamethods that run now may use the codec, though not this encoder. */
+    uint32_t at = (uint32_t)(s - e->seen.entries);
     bool is = is_environment(e, env);
     s = &e->seen.entries[at];
     if (found && is == (s->kind == SEEN_ENV))
@@ -122,7 +121,8 @@ int tine__env_number(struct encoder *e, int env, const struct step *step) {
     return is ? (int)e->nenvs : 0;
 }
 
-/* The table's entry as an environment, when the other side does not know yet that it is a value, too; else NULL. */
+/* The table's entry as an environment if the receiver does not know yet that it is a value, too;
+** else NULL. */
 static struct seen_entry *unknown_env(struct encoder *e, int t) {
     const char *p = lua_topointer(e->L, t);
     struct seen_entry *s = tine__seen_find(&e->seen, p + 1);
@@ -139,7 +139,6 @@ unsigned tine__env_of(struct encoder *e, int t) {
     return s->ordinal;
 }
 
-/* The table on top, an upvalue _ENV, is the call environment of that number. */
 int tine__encode_env(struct encoder *e, unsigned number) {
     const void *p = lua_topointer(e->L, -1);
     struct seen_entry *value = e->own_envs ? tine__seen_find(&e->seen, p) : NULL;

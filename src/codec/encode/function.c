@@ -1,4 +1,4 @@
-/* Functions to bytes: code, upvalues, and the globals that the code names. */
+/* Encoding of functions: code, upvalues, and the globals that the code names. */
 #include <lua.h>
 #include "base/hot.h"
 #include "codec/changes/libraries.h"
@@ -22,12 +22,13 @@
 
 /* ---- upvalues ---- */
 
-/* The value of an upvalue that nothing has shown yet; it is on top of the stack. */
+/* Append the value on top, of an upvalue whose box is not in the message yet. *env is the number of
+** the function's call environment, 0: not determined. */
 static int encode_upvalue_value(struct encoder *e, const struct code *code, const struct step *step,
                                 int *env) {
     lua_State *L = e->L;
     if (unlikely(step->n == code->env)) {
-        if (*env == 0) /* not asked yet */
+        if (*env == 0)
             *env = tine__env_number(e, -1, step);
         if (*env < 0)
             return *env;
@@ -87,7 +88,8 @@ static int encode_code(struct encoder *e, struct code *code) {
     return 0;
 }
 
-/* May there be something behind the upvalues? `plain`: Lua's own globals that it names are what they were. */
+/* May there be anything to send behind the upvalues? `plain`: the standard globals that the
+** function names are unchanged. */
 static bool has_names(struct encoder *e, const struct code *code, int fn, bool plain) {
     const struct global_uses *g = &code->globals;
     if (g->reads + g->assigns + g->by_g > 0 || g->escapes || !plain)
@@ -95,12 +97,13 @@ static bool has_names(struct encoder *e, const struct code *code, int fn, bool p
     if (g->standards == 0)
         return false;
     lua_getupvalue(e->L, fn, code->env);
-    bool own = lua_topointer(e->L, -1) != e->c->globals; /* it may have others */
+    /* in another environment they may be replaced */
+    bool own = lua_topointer(e->L, -1) != e->c->globals;
     lua_pop(e->L, 1);
     return own;
 }
 
-/* A function by value; its entry has been numbered. */
+/* Append the function by value. It has its ordinal already. */
 static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_t ordinal,
                            bool plain, const struct step *up) {
     size_t head = e->out->len;
@@ -110,7 +113,7 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
     int env = 0, err;
     if ((err = encode_room(e, PACK_MAX)))
         return err;
-    if (names) /* how many items is known at the end */
+    if (names) /* the number of items is filled in at the end */
         e->out->len += 5;
     else
         pack_array(e->out, 2u + code->nups);
@@ -130,8 +133,9 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
     return 0;
 }
 
-/* The head of what goes along with the function: fields of Lua's own libraries that the program has changed, which its
-** code names. They are pushed. How many, or an error. */
+/* Push the changes that the program has made in standard libraries which the code names, and begin
+** the operation CHANGED for them. Returns their number, 0: none; or an error. *plain: see
+** has_names. */
 static int begin_changes(struct encoder *e, struct code *code, bool *plain) {
     bool strings = code->sent < STRINGS_LOOKED || e->c->strings;
     *plain = tine__uses_watch(e->L, e->c, e->self, code);
@@ -172,7 +176,7 @@ static int encode_lua(struct encoder *e, int fn, const struct step *step) {
     return 0;
 }
 
-/* ---- all ---- */
+/* ---- all functions ---- */
 
 static int encode_c(struct encoder *e, int fn, const struct step *step) {
     const struct standard *s = tine__standard_of(lua_tocfunction(e->L, fn));

@@ -1,4 +1,4 @@
-/* The globals that a function names to bytes: pairs of name and value. */
+/* Encoding of the globals that a function names: pairs of name and value. */
 #include <lua.h>
 #include "base/error.h"
 #include "codec/changes/libraries.h"
@@ -13,8 +13,8 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-/* Push the global whose name is at `name`: raw if the table has it, else as the script would see
-** it. */
+/* Push the global with the name at `name`: the table's raw field if it has that, else what
+** metamethods give. */
 static int get_global(struct encoder *e, int env, int name) {
     lua_State *L = e->L;
     lua_pushvalue(L, name);
@@ -23,11 +23,11 @@ static int get_global(struct encoder *e, int env, int name) {
     lua_pop(L, 2);
     lua_pushvalue(L, name);
     tine__get_protected(L, env);
-    e->checked = false; /* that may have loaded a module */
+    e->checked = false; /* a metamethod may have loaded a module */
     return lua_type(L, -1);
 }
 
-/* The value of a global that travels, or a note why it cannot; it is on top of the stack. */
+/* Append the value on top, of a global; a note if it cannot be sent. */
 static int encode_global(struct encoder *e, const struct step *step) {
     int value = lua_gettop(e->L);
     struct encode_point point = tine__encode_mark(e);
@@ -39,19 +39,20 @@ static int encode_global(struct encoder *e, const struct step *step) {
     return tine__encode_note(e, lua_gettop(e->L));
 }
 
-/* ---- which pairs ---- */
+/* ---- pairs ---- */
 
-/* On the stack, side by side: the list of names (struct global_uses), the environment, the real globals. */
+/* What the functions below work on. On the stack are, next to each other, the list of names in the
+** code (struct global_uses), the environment, and the globals table. */
 struct naming {
     struct encoder *e;
     const struct code *code;
     const struct step *up;
     int fn, names, env, globals; /* stack indices */
-    bool own;                    /* the environment is another table than the globals */
+    bool own;                    /* the environment is another table than the globals table */
     uint32_t count;
 };
 
-/* Append name and value, which are on top, and take them; the value as a note when it cannot travel. */
+/* Append and pop the name and the value on top; a note in place of a value that cannot be sent. */
 static int put_pair(struct naming *n) {
     struct encoder *e = n->e;
     int name = lua_gettop(e->L) - 1;
@@ -68,7 +69,7 @@ static int put_pair(struct naming *n) {
     return 0;
 }
 
-/* The same for a value that stays here. */
+/* Append and pop the name and the value on top; a placeholder in place of the value. */
 static int put_held(struct naming *n, enum wire_held why) {
     struct encoder *e = n->e;
     int name = lua_gettop(e->L) - 1;
@@ -79,7 +80,8 @@ static int put_held(struct naming *n, enum wire_held why) {
     return err ? err : tine__encode_held(e, why);
 }
 
-/* Push name number `i` and what the environment itself has under it; false, and nothing: it has not. */
+/* Push name number `i` and the raw field that the environment has under it; false, and nothing is
+** pushed: the environment is the globals table or has no such field. */
 static bool push_own(const struct naming *n, lua_Integer i) {
     lua_State *L = n->e->L;
     if (!n->own)
@@ -92,7 +94,7 @@ static bool push_own(const struct naming *n, lua_Integer i) {
     return false;
 }
 
-/* What the environment itself holds, of the names from `first` to `last`. */
+/* Append those names from `first` to `last` for which the environment has raw fields. */
 static int put_own(struct naming *n, lua_Integer first, lua_Integer last) {
     int err = 0;
     for (lua_Integer i = first; i <= last && !err; i++)
@@ -101,7 +103,7 @@ static int put_own(struct naming *n, lua_Integer first, lua_Integer last) {
     return err;
 }
 
-/* All that the environment itself holds and that can travel: the function may look at any of it. */
+/* Append all raw fields of the environment that can be sent: the function may read any of them. */
 static int put_all(struct naming *n) {
     struct encoder *e = n->e;
     lua_State *L = e->L;
@@ -124,7 +126,8 @@ static int put_all(struct naming *n) {
     return err;
 }
 
-/* What _G is to the function at `env`, which may hold a table of its own under that name: itself, as sandboxes do. */
+/* What _G is for a function in the environment: the globals, the environment itself (in many
+** sandboxes), or another table. */
 enum which_g { G_GLOBALS, G_ITSELF, G_OTHER };
 
 static enum which_g which_g(const struct naming *n) {
@@ -140,13 +143,13 @@ static enum which_g which_g(const struct naming *n) {
     return p == lua_topointer(L, n->env) ? G_ITSELF : G_OTHER;
 }
 
-/* Those that are read as _G.name, from the table at `t`. */
+/* Append the globals that the function reads as _G.name, from the table at `t`. */
 static int put_by_g(struct naming *n, lua_Integer first, int t) {
     lua_State *L = n->e->L;
     int err = 0;
     for (lua_Integer i = first + 1; i <= first + n->code->globals.by_g && !err; i++) {
         lua_rawgeti(L, n->names, i);
-        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        const char *name = lua_tostring(L, -1); /* stays valid: the list has it */
         bool travels = get_global(n->e, t, lua_gettop(L)) != LUA_TNIL;
         if (tine__standard_global(name))
             travels = travels && !tine__is_standard_value(L, name);
@@ -160,7 +163,7 @@ static int put_by_g(struct naming *n, lua_Integer first, int t) {
     return err;
 }
 
-/* Those that are read or assigned by their bare names. */
+/* Append the globals that the function reads or assigns by their bare names. */
 static int put_named(struct naming *n) {
     lua_State *L = n->e->L;
     const struct global_uses *g = &n->code->globals;
@@ -183,8 +186,8 @@ static int put_named(struct naming *n) {
     return err;
 }
 
-/* Push what the function sees under the name at `name`, of one of Lua's own: another environment may have it from a table behind
-** it, as those of busted's blocks. */
+/* Push the standard global with the name at `name` as the function sees it: an environment may have
+** it from a table behind it, as that of busted's blocks does. */
 static int push_standard(const struct naming *n, int name) {
     if (n->own)
         return get_global(n->e, n->env, name);
@@ -192,7 +195,8 @@ static int push_standard(const struct naming *n, int name) {
     return lua_rawget(n->e->L, n->globals);
 }
 
-/* Lua's own that the program has replaced. Where what it put there cannot travel, the worker's own is used. */
+/* Append the standard globals that the program has replaced. For one whose replacement cannot be
+** sent, the receiver uses its own. */
 static int put_replaced(struct naming *n, lua_Integer first) {
     lua_State *L = n->e->L;
     int err = 0, top = lua_gettop(L);
@@ -223,7 +227,7 @@ static int put_replaced(struct naming *n, lua_Integer first) {
     return err;
 }
 
-/* All pairs, in the order in which the number in front of them counts them: what of that number they make. */
+/* Append all pairs in the order in which `number` counts them (wire.h), and set its counts. */
 static int put_pairs(struct naming *n, uint64_t *number) {
     const struct global_uses *g = &n->code->globals;
     lua_Integer bare = (lua_Integer)g->reads + g->assigns, standards = bare + g->by_g;
@@ -245,9 +249,10 @@ static int put_pairs(struct naming *n, uint64_t *number) {
     return put_replaced(n, standards);
 }
 
-/* ---- in which environment ---- */
+/* ---- the environment ---- */
 
-/* Does the environment keep what the function writes, so that the worker's globals do not get it? */
+/* Does the environment keep what the function assigns, so that it must not reach the receiver's
+** globals? */
 static bool keeps(lua_State *L, const struct code *code, int env) {
     if (code->globals.assigns || code->globals.stores)
         return true;
@@ -258,7 +263,7 @@ static bool keeps(lua_State *L, const struct code *code, int env) {
     return true;
 }
 
-/* Do assignments to names that the table does not have go to the globals? */
+/* Do assignments of fields that the environment does not have go to the globals table? */
 static bool writes_globals(struct encoder *e, int env) {
     lua_State *L = e->L;
     if (!lua_getmetatable(L, env))
@@ -270,8 +275,9 @@ static bool writes_globals(struct encoder *e, int env) {
     return does;
 }
 
-/* Is it as good as the globals to this function? So are the environments that were made for a call (decode/environment.c): what they
-** hold were the sender's globals, and is so again when it goes back. */
+/* Is the environment as good as the globals table for this function? So are those that the decoder
+** made for a call (decode/environment.c): they hold the sender's globals, which are that again when
+** the function is sent back. */
 static bool is_like_globals(const struct naming *n) {
     const struct global_uses *g = &n->code->globals;
     lua_Integer first = (lua_Integer)g->reads + g->assigns + g->by_g;
@@ -288,7 +294,6 @@ static bool is_like_globals(const struct naming *n) {
     return true;
 }
 
-/* The globals that the function at `fn` names: the number that says of what environment, and so on; then pairs. */
 int tine__encode_globals(struct encoder *e, const struct code *code, int fn, int env,
                          uint32_t *items, const struct step *up) {
     lua_State *L = e->L;

@@ -1,8 +1,4 @@
-/* What modules keep about a table, to bytes.
-**
-** A module may keep what belongs to an object apart from it: in a table of its own, with weak keys, under the object. That is
-** part of the object, as it goes when this goes; so it travels with it, and is in the same table of the other side's module.
-*/
+/* Encoding of a table together with what modules keep about it (kept.h). */
 #include <lua.h>
 #include "base/error.h"
 #include "codec/encode/encoder.h"
@@ -16,7 +12,7 @@
 #include "codec/state.h"
 #include "codec/wire.h"
 
-/* Push the table number `i` of those that modules keep things in; false, and nothing: it is not where it was. */
+/* Push keeper number `i` of names.kept; false, and nothing is pushed: it is not where it was. */
 static bool push_keeper(struct encoder *e, unsigned i) {
     lua_State *L = e->L;
     const struct name *n = tine__name_at(e->c, e->c->names.kept[i]);
@@ -28,7 +24,8 @@ static bool push_keeper(struct encoder *e, unsigned i) {
     return false;
 }
 
-/* Push the list of these tables; of those that have something in them e->kept has a bit. */
+/* Push ST_KEPT, the list of the keepers that have entries, and set e->kept, if that was not done
+** for this segment yet. */
 static void push_keepers(struct encoder *e) {
     lua_State *L = e->L;
     int list = lua_gettop(L) + 1;
@@ -53,8 +50,9 @@ static void push_keepers(struct encoder *e) {
     }
 }
 
-/* Push the table number `i` of the list, and what it keeps about the one at `t`; false, and nothing: that is nothing. An encode
-** function that sends something itself may have made another list meanwhile. */
+/* Push keeper number `i` of the list and what it keeps about the table at `t`; false, and nothing
+** is pushed: there is nothing. The list may be another one than at first: an encode function that
+** sends something makes a new one. */
 static bool push_about(struct encoder *e, int t, int list, unsigned i) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -67,7 +65,8 @@ static bool push_about(struct encoder *e, int t, int list, unsigned i) {
     return false;
 }
 
-/* Push what they keep about the table at `t`, each thing behind the table that it is kept in. How many, or an error. */
+/* Push what keepers have about the table at `t`, each value behind its keeper. Returns how many, or
+** an error. */
 static int push_kept(struct encoder *e, int t, int list) {
     lua_State *L = e->L;
     int count = 0;
@@ -86,13 +85,14 @@ static int push_kept(struct encoder *e, int t, int list) {
     return count;
 }
 
-/* One thing: the name of the table that it is kept in, and the value at `at`. What cannot travel stays, for it may be what the
-** module can find again: then there is a text instead of the name. */
+/* Append the name of a keeper, which is at `at` - 1, and the value at `at`. If the value cannot be
+** sent, it is left out, as the receiver's module may be able to find it out again; in place of the
+** name is a text then, to be shown if the task fails. */
 static int put_kept(struct encoder *e, int at, const struct step *up) {
     lua_State *L = e->L;
     struct encode_point point = tine__encode_mark(e);
     struct name *n;
-    int r = tine__name_of(e, at - 1, &n); /* there may be another index since it was found */
+    int r = tine__name_of(e, at - 1, &n); /* the index may have been made anew since push_kept */
     if (r <= 0 || r == GOES_BY_VALUE)
         return r < 0 ? r : ENCODE_AGAIN;
     int top = lua_gettop(L), err = tine__name_put(e, n);
@@ -115,8 +115,9 @@ static int put_kept(struct encoder *e, int at, const struct step *up) {
     return err;
 }
 
-/* Does the class of the table at `t` say what of it travels, or is it a registered metatable? The other side has that already,
-** or gets one that may be there, and about which it knows more. */
+/* Does the class of the table at `t` have an encode function, which decides what is sent? Or is the
+** table a registered metatable, of which the receiver may have its own, with what its modules keep
+** about that? */
 static bool is_registered(struct encoder *e, int t) {
     lua_State *L = e->L;
     int top = lua_gettop(L);

@@ -1,4 +1,4 @@
-/* Names to bytes. */
+/* Encoding of names (name.h). */
 #include <lua.h>
 #include <string.h>
 #include "base/buf.h"
@@ -25,14 +25,14 @@ int tine__name_put(struct encoder *e, const struct name *n) {
     return NAME_DONE;
 }
 
-/* What goes by name is no object of the message: forget that it was met just now. */
+/* What is sent by name is no object of the message: drop the entry that was just made for it. */
 static void forget_met(struct encoder *e, const void *p) {
     if (e->seen.len && e->seen.entries[e->seen.len - 1].key == p)
         seen_cut(&e->seen, e->seen.len - 1);
 }
 
-/* Does the way to what `n` names lead over what the program has added to a module, and which is encoded just now? Then the
-** other side does not have it. */
+/* Is the object of `n`, a userdata or a C function, in the table that is being encoded as something
+** that the program has put into a module? Then the receiver does not have it under its name. */
 static bool is_in_added(const struct encoder *e, const struct name *n) {
     const struct names *names = &e->c->names;
     uint32_t id = (uint32_t)(n - names->list);
@@ -44,7 +44,8 @@ static bool is_in_added(const struct encoder *e, const struct name *n) {
     return false;
 }
 
-/* Is it a table that a module has made at run time and keeps something about? Others look the same, then. */
+/* Is it a table that the module has made at run time, and about which a module keeps something?
+** Other such tables may have the same content, so comparing that does not tell which one it is. */
 static bool is_object(struct encoder *e, int idx, const struct name *n) {
     return kept_possible(e) && n->kind == NAME_HELD && tine__kept_has(e, idx) &&
            !tine__is_files(e, (uint32_t)(n - e->c->names.list));
@@ -79,14 +80,14 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
             return r;
         return object ? NAME_OBJECT : NAME_SAME;
     }
-    if (!e->changes || known) /* what was changed there goes along already */
+    if (!e->changes || known) /* the outer company has its changes already */
         return tine__name_put(e, n);
     return tine__company_put_new(e, idx, n, step);
 }
 
 int tine__name_of(struct encoder *e, int idx, struct name **out) {
     int r = e->c->names.built ? 0 : tine__name_missing(e);
-    if (r && r != ENCODE_AGAIN) /* the index was made just now */
+    if (r && r != ENCODE_AGAIN) /* ENCODE_AGAIN: the index was just made */
         return r;
     *out = tine__name_find(e->c, lua_topointer(e->L, idx));
     return *out && (r = tine__name_consider(e, idx, *out)) ? r : 0;
@@ -105,7 +106,7 @@ int tine__standard_put(struct buf *out, const char *name) {
     return 0;
 }
 
-/* Have the C functions at these indices the same values as upvalues? */
+/* Have the C functions at `a` and `b` the same values as upvalues? */
 static bool same_upvalues(lua_State *L, int a, int b) {
     bool same = true;
     for (int i = 1; same && lua_getupvalue(L, a, i); i++) {
@@ -115,8 +116,8 @@ static bool same_upvalues(lua_State *L, int a, int b) {
     return same;
 }
 
-/* Is the C function that `n` names, a module's, of the library of the one at `fn`, and do they share what they
-** know? Then that module holds, or held, both. */
+/* Is the object of `n` a C function of the same shared library as that at `fn`, with the same
+** upvalues? Then its module holds both, or held both once. */
 static bool is_sibling(struct encoder *e, const struct name *n, int fn, const char *library) {
     lua_State *L = e->L;
     const char *path;
@@ -131,8 +132,8 @@ static bool is_sibling(struct encoder *e, const struct name *n, int fn, const ch
     return is;
 }
 
-/* A C function that is not, or no longer, where modules hold theirs: it goes by the module that others of its
-** library are in, where the other side looks for it. */
+/* A C function that no module holds, or that is no longer where it was, is named by the module of
+** other functions of its library; the receiver searches that module for it. */
 int tine__library_encode(struct encoder *e, int fn) {
     struct names *names = &e->c->names;
     const char *path = NULL;

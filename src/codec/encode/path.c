@@ -1,4 +1,4 @@
-/* What an encoding error says: the way to the culprit, then what is wrong with it.
+/* The messages of encoding errors: the way to the value, then what is wrong with it.
 **
 **     argument 2: key "handlers"[3]: upvalue 'db' of function at report.lua:12: cannot send ...
 */
@@ -9,7 +9,7 @@
 #include "codec/names/names.h"
 #include "codec/names/step.h"
 
-/* Of a longer way the middle is left out. */
+/* If a way has more steps, those in the middle are left out. */
 #define SHOWN 24
 
 static bool is_key(const struct step *s) {
@@ -34,7 +34,7 @@ static void push_quoted(lua_State *L, int idx) {
         lua_pushfstring(L, "\"%s\"", s);
 }
 
-/* The key at `at` as it stands in brackets; never converts the key itself. */
+/* Push the key of the step as it is shown in brackets. The key itself is not converted. */
 static void push_key(lua_State *L, const struct step *s) {
     if (s->kind == STEP_INDEX) {
         lua_pushfstring(L, "%I", (LUAI_UACINT)s->n);
@@ -72,7 +72,7 @@ static void push_upvalue(lua_State *L, const struct step *s) {
         push_in_function(L, "an upvalue", NULL, s->at);
 }
 
-/* One of the steps of a change, on top, is added to the text below it. */
+/* Append the step of a change's path that is on top to the text below it. */
 static void add_change(lua_State *L, bool first) {
     if (lua_type(L, -1) == LUA_TSTRING || lua_isinteger(L, -1) ||
         (lua_isboolean(L, -1) && lua_toboolean(L, -1))) {
@@ -84,7 +84,7 @@ static void add_change(lua_State *L, bool first) {
     lua_concat(L, 2);
 }
 
-/* The path at `path` is a step, or two in a list, of which the first may be false. */
+/* Push the text for a change with that path (changes/changes.h). */
 static void push_change(struct encoder *e, int path, int module) {
     lua_State *L = e->L;
     lua_pushliteral(L, "what the program has put into '");
@@ -101,7 +101,7 @@ static void push_change(struct encoder *e, int path, int module) {
         }
         lua_rawgeti(L, path, 2);
         if (lua_isinteger(L, -1) && lua_tointeger(L, -1) < 0)
-            lua_pop(L, 1); /* a variable: its name says all */
+            lua_pop(L, 1); /* a variable: the first step is its name */
         else
             add_change(L, first);
     }
@@ -111,7 +111,7 @@ static void push_change(struct encoder *e, int path, int module) {
     lua_concat(L, 2);
 }
 
-/* One step, with nothing around it; may leave other things below it. */
+/* Push the text of one step. Other values may be left below it. */
 static void push_step(struct encoder *e, const struct step *s) {
     lua_State *L = e->L;
     switch (s->kind) {
@@ -163,7 +163,8 @@ static void push_step(struct encoder *e, const struct step *s) {
     }
 }
 
-/* Push the way up to `s`, the outermost first; `left` steps are deeper than it, of `all`. */
+/* Push the text of the way to `s`, the outermost step first. `left` of the `all` steps are behind
+** `s`. */
 static void push_way(struct encoder *e, const struct step *s, int left, int all) {
     lua_State *L = e->L;
     int base = lua_gettop(L);

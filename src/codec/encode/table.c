@@ -1,9 +1,9 @@
-/* Tables to bytes.
+/* Encoding of tables.
 **
-** A table is written in one pass over lua_next. Keys that come as 1, 2, 3 ... become items of a
-** msgpack array; the first other key ends that: if there were no items yet the table is a plain map,
-** else its header is widened in place to the operation OP_TABLE. Access is raw throughout, and
-** nothing here allocates Lua objects in the usual case, so neither metamethods nor finalizers run.
+** A table is written in one pass over lua_next. Keys that come as 1, 2, 3 ... become the items of a
+** msgpack array; at the first other key that ends. If there were no items the table is a plain map,
+** else its header is widened in place to the operation TABLE. Access is raw throughout, and nothing
+** here allocates Lua objects in the usual case, so neither metamethods nor finalizers run.
 */
 #include <lua.h>
 #include <string.h>
@@ -25,20 +25,22 @@
 
 /* ---- layout ---- */
 
-/* OP_TABLE's head before it is shortened: array 32, the operation, uint 32 items. */
+/* The longest head of the operation TABLE: array 32, the operation, uint 32 items. */
 #define OP_HEAD 13
 
-/* Bodies up to this are moved to shorten their head; this keeps deep nesting linear. */
+/* Bodies up to this size are moved so that the head can be shorter. The limit keeps the cost of
+** deep nesting linear. */
 #define SHORTEN_MAX 4096
 
 struct layout {
     size_t head;       /* offset of the header */
-    unsigned head_len; /* of a plain array's or map's: 1, 3 or 5 */
+    unsigned head_len; /* of a plain array or map: 1, 3 or 5 */
     enum { LAYOUT_ARRAY, LAYOUT_MAP, LAYOUT_OP } kind;
     lua_Integer items; /* array items written */
-    lua_Integer skip;  /* integer keys up to this are among them, out of turn */
+    /* the array has the items up to this one, in whatever order lua_next gives their keys */
+    lua_Integer skip;
     uint64_t pairs;
-    unsigned env; /* number of the call environment that the table is, too; or 0 */
+    unsigned env; /* number of the call environment that this table is, too; 0: none */
 };
 
 static unsigned head_len(uint64_t n) {
@@ -84,7 +86,7 @@ static int widen_to_op(struct encoder *e, struct layout *o) {
     int err = shift(e, o->head + o->head_len, OP_HEAD + 1 - o->head_len);
     if (err)
         return err;
-    *bytes_at(e, o->head + OP_HEAD) = 0xc0; /* no metatable */
+    *bytes_at(e, o->head + OP_HEAD) = 0xc0; /* nil: no metatable */
     o->kind = LAYOUT_OP;
     return 0;
 }
@@ -131,7 +133,7 @@ static void finish(struct encoder *e, struct layout *o) {
 
 /* ---- content ---- */
 
-/* Are there really no items from `i` to before `k`, or do they only come later? */
+/* Are the items from `i` to before `k` nil? Or do they only come later in the traversal? */
 static bool is_gap(lua_State *L, int t, lua_Integer i, lua_Integer k) {
     for (; i < k; i++) {
         int type = lua_rawgeti(L, t, i);
@@ -151,8 +153,9 @@ static int put_nils(struct encoder *e, lua_Integer n) {
     return 0;
 }
 
-/* Items from the key nil on, as long as the keys come in order, with few holes. 1: the pair on the
-** stack is none; 0: that was all. */
+/* Append items from the first key on as long as keys come in order, with few holes. Returns 0: that
+** was the whole table; 1: the pair on the stack is another key; or an error. `len` is the table's
+** raw length. */
 static int encode_items(struct encoder *e, int t, lua_Integer len, struct layout *o,
                         const struct step *up) {
     lua_State *L = e->L;
@@ -192,7 +195,8 @@ static lua_Integer count_keys(lua_State *L, int t) {
     return n;
 }
 
-/* The rest of a sequence whose items do not come in order (they lie in the hash part). */
+/* Append the rest of a sequence whose keys lua_next gives out of order (they are in the hash
+** part). */
 static int encode_rest(struct encoder *e, int t, lua_Integer len, struct layout *o,
                        const struct step *up) {
     struct step step = {.up = up, .kind = STEP_INDEX};
@@ -208,6 +212,7 @@ static int encode_rest(struct encoder *e, int t, lua_Integer len, struct layout 
     return 0;
 }
 
+/* Is the key on the stack among the items that encode_rest has written? */
 static bool skipped(lua_State *L, const struct layout *o) {
     if (!lua_isinteger(L, -2))
         return false;
@@ -229,7 +234,7 @@ static inline int encode_pair(struct encoder *e, struct layout *o, struct step *
     return 0;
 }
 
-/* All pairs from the one that lies on the stack. */
+/* Append all pairs from the one that is on the stack. */
 static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct step *up) {
     lua_State *L = e->L;
     struct step step = {.up = up, .at = lua_gettop(L) - 1};
@@ -249,7 +254,8 @@ static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct
     return 0;
 }
 
-/* Does the array stop at an integer key out of turn, in a table that is dense all the same? */
+/* The array has ended before the pair on the stack: is that an item out of order, of a table most
+** of whose items up to `len` exist? */
 static bool out_of_turn(lua_State *L, int t, lua_Integer len) {
     if (!lua_isinteger(L, -2))
         return false;
@@ -257,7 +263,7 @@ static bool out_of_turn(lua_State *L, int t, lua_Integer len) {
     return k >= 1 && k <= len && len / 2 <= count_keys(L, t) + 4;
 }
 
-/* Everything after the header. */
+/* Append everything behind the header. */
 static int encode_content(struct encoder *e, int t, lua_Integer len, struct layout *o,
                           const struct step *up) {
     lua_State *L = e->L;
@@ -277,7 +283,7 @@ static int encode_content(struct encoder *e, int t, lua_Integer len, struct layo
     return err;
 }
 
-/* ---- all of it ---- */
+/* ---- tables ---- */
 
 static int begin_op(struct encoder *e, struct layout *o, int meta, const struct step *up) {
     struct step step = {.up = up, .kind = STEP_METATABLE};
@@ -292,7 +298,6 @@ static int begin_op(struct encoder *e, struct layout *o, int meta, const struct 
     return 0;
 }
 
-/* A table by value; `meta` is the index of its metatable, or 0. */
 int tine__encode_contents(struct encoder *e, int t, int meta, const struct step *up) {
     struct layout o = {.head = e->out->len};
     lua_Integer len = (lua_Integer)lua_rawlen(e->L, t);
@@ -311,7 +316,8 @@ int tine__encode_contents(struct encoder *e, int t, int meta, const struct step 
     return err;
 }
 
-/* A table with a metatable (on top of the stack), or one that may be a registered metatable. */
+/* Append a table with a metatable (at `meta`; 0: none), or one that may be a registered
+** metatable. */
 static int encode_special(struct encoder *e, int t, int meta, const struct step *step) {
     lua_State *L = e->L;
     tine__encode_number(e, encode_newest(e), t);

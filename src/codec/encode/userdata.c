@@ -1,4 +1,4 @@
-/* Userdata and coroutines to bytes, as far as they can travel. */
+/* Encoding of userdata and coroutines. */
 #include <lua.h>
 #include <string.h>
 #include "base/hot.h"
@@ -17,7 +17,7 @@
 
 /* ---- refusals ---- */
 
-/* "tine.pool" and the like stay where they were made. */
+/* For Tine's own userdata: pools, futures and so on. */
 static int refuse_own(struct encoder *e, const char *type, const struct step *step) {
     bool pool = strcmp(type, "tine.pool") == 0;
     if (strcmp(type, "tine.future") == 0)
@@ -50,9 +50,10 @@ static int refuse_userdata(struct encoder *e, int idx, const struct step *step) 
         e->results ? "give back what was read from it, or" : "create it in the task, or");
 }
 
-/* ---- of registered classes ---- */
+/* ---- registered classes ---- */
 
-/* Push the record of the class of the object at `idx` when that says how its values travel. */
+/* If the object at `idx` is of a registered class that has an encode function: push the class's
+** record. False: other values may be left on the stack. */
 static bool class_encodes(struct encoder *e, int idx) {
     lua_State *L = e->L;
     if (!lua_getmetatable(L, idx) || !tine__class_of(e, lua_gettop(L)) ||
@@ -62,14 +63,14 @@ static bool class_encodes(struct encoder *e, int idx) {
     return true;
 }
 
-/* The object at `idx` is of the class whose record is on top. Its entry is new. */
+/* Append the object at `idx`, of the class whose record is on top. Its entry is the newest. */
 static int encode_new_object(struct encoder *e, int idx, const struct step *step) {
     tine__encode_number(e, encode_newest(e), idx);
     encode_newest(e)->kind = SEEN_OPEN;
     return tine__encode_object(e, idx, step);
 }
 
-/* A userdata of a registered class, or none that can travel. Its entry is new. */
+/* Append a userdata that has no name. Its entry is the newest. */
 static int encode_full(struct encoder *e, int idx, const struct step *step) {
     if (class_encodes(e, idx))
         return encode_new_object(e, idx, step);
@@ -77,9 +78,9 @@ static int encode_full(struct encoder *e, int idx, const struct step *step) {
     return err ? err : refuse_userdata(e, idx, step);
 }
 
-/* ---- all ---- */
+/* ---- all userdata ---- */
 
-/* Pools and futures, and what else is Tine's own: never by name, whoever holds them. */
+/* Tine's own userdata (pools, futures ...) are never sent by name, even if a module holds them. */
 static bool is_own(lua_State *L, int idx) {
     bool is = false;
     int top = lua_gettop(L);
@@ -91,7 +92,7 @@ static bool is_own(lua_State *L, int idx) {
     return is;
 }
 
-/* Memory that all processes see goes by its name. */
+/* Append the id of a buffer or frozen table: its memory is mapped by all processes. */
 static int encode_data(struct encoder *e, const struct data_name *name, struct region *r,
                        const struct step *step) {
     unsigned char bytes[DATA_NAME_SIZE];
@@ -151,7 +152,7 @@ int tine__encode_light(struct encoder *e, int idx, const struct step *step) {
                                    "in another process");
 }
 
-/* All coroutines have one metatable, which debug.setmetatable sets: that may be a registered class. */
+/* All coroutines share one metatable, which debug.setmetatable sets: it may be registered. */
 int tine__encode_thread(struct encoder *e, int idx, const struct step *step) {
     lua_State *L = e->L;
     int top = lua_gettop(L), err;
