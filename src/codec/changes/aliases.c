@@ -1,5 +1,6 @@
-/* Functions of the module under names or in places that the program may have given them before anybody looked, so that they
-** were taken for the module's own doing. */
+/* Functions of the module under names or at places that the program may have given them before the
+** table was scanned first (scan.h). The record has them there, as if the module had put them there.
+*/
 #include <lua.h>
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
@@ -8,7 +9,8 @@
 #include "codec/limits.h"
 #include "codec/names/proof.h"
 
-/* Has the file a name for the function on top, under which the program may have found it? */
+/* Has the module's file the function on top under some field name, by which the program may have
+** found it? */
 static bool has_field(struct scan *s) {
     uint64_t hash = tine__hash_function(s->e->L, s->e->self, lua_gettop(s->e->L));
     for (uint32_t i = 0; i < s->file->ndefinitions; i++)
@@ -17,7 +19,7 @@ static bool has_field(struct scan *s) {
     return false;
 }
 
-/* The first item of the list at `t` that the record does not have. */
+/* The index of the first item in the list at `t` that is no function in the record at `own`. */
 static lua_Integer first_added(lua_State *L, int own, int t) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, t), i = 1;
     bool known = true;
@@ -28,8 +30,8 @@ static lua_Integer first_added(lua_State *L, int own, int t) {
     return i;
 }
 
-/* Push a set of the functions in the table at `t`: function -> is it under two keys there? Nil, if a file of Lua's says what is
-** whose. */
+/* Push a table from each C function in the table at `t` to a boolean: is it there under two keys?
+** Nil if the module's file is Lua code, which tells the key of each function. */
 static void push_twins(const struct scan *s, int t) {
     lua_State *L = s->e->L;
     if (s->file->lua) {
@@ -48,9 +50,11 @@ static void push_twins(const struct scan *s, int t) {
     }
 }
 
-/* Of a function of the module, on top, which was under that key from the start: may the program have put it there all the
-** same, under a name that the file gives to nothing, under a second one in a C library, or in another place of a list? Behind
-** item `added` it has; `changed`: something in the table was; `twins`: see push_twins. */
+/* The function on top is the module's, and the record has it under the key at `key`. May the
+** program have put it there, though? It may under a string key under which the module's file stores
+** nothing, under a second key in a C library, or at another place of a list. `added` is the index
+** of the first item that the program has put into the list, `changed`: there are changes in the
+** table; `twins`: the stack index of what push_twins has pushed. */
 static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed, int twins) {
     lua_State *L = s->e->L;
     bool item = lua_isinteger(L, key);
@@ -68,7 +72,8 @@ static bool is_alias(struct scan *s, int key, lua_Integer added, bool changed, i
            tine__origin(s->e, s->file, lua_gettop(L)) == ORIGIN_ONCE;
 }
 
-/* A list of functions ends here: so does the other side's, where it may be longer. */
+/* If the table's list ends with a function, append the change that the receiver's list ends there,
+** too. */
 static void add_end(struct scan *s, int t, int prefix) {
     lua_State *L = s->e->L;
     lua_Integer n = (lua_Integer)lua_rawlen(L, t);

@@ -1,12 +1,13 @@
-/* What the program has changed in a module that goes by name: it goes along, for that call alone.
+/* Scanning a table of a module, or of a standard library, for changes.
 **
-** Of Lua's own libraries it is known what a new state has in them: whatever is otherwise there was changed. Of other
-** modules it is known what their files define (proof.c), and what was there when the module was met for the first
-** time. Functions, and tables that can be called, that are neither from there nor from a module which the
-** file names, were put there by the program: methods that it added, functions that it replaced, registries
-** that it filled, stubs and spies of its tests. So were functions of the module that have got other names or places since,
-** or have some that the file does not know. Data in a module is the worker's own, but for what only the program can have put
-** there (settings.c).
+** Of the standard libraries it is known what a new state has in them: all else was changed. Of
+** other modules it is known what their files define (names/proof.c), and what was there when the
+** table was scanned first (its record, scan.h). Functions and callable tables that are neither from
+** the module's file nor from a module that this file names were put there by the program: added
+** methods, replaced functions, registered handlers, stubs and spies of tests. So were functions of
+** the module that have moved to other names or places since, or are under names that the file does
+** not have. Other data in a module is not sent, as the receiver's module has its own, but for what
+** only the program can have put there (settings.c).
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -26,9 +27,10 @@
 
 /* ---- one field ---- */
 
-/* The function on top, or the table with a __call: 1 when the record has something under that key. What is new there, or
-** another one than it was, goes along, the module's own functions too: the program may have given them other names. Where
-** the program's was found at first, the module's may be back. */
+/* Look at the function or callable table on top, under the key at `key`. It is a change if the
+** record has something else under that key, or nothing and it does not belong there. That goes for
+** functions of the module, too, which the program may have put there. Where the record has false,
+** the module's own function may be back. Returns 1 if the record has the key, else 0. */
 static int look_at(struct scan *s, int own, int prefix, int key, bool callable) {
     lua_State *L = s->e->L;
     lua_pushvalue(L, key);
@@ -44,7 +46,8 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     bool others = !mine && (given || !known) && tine__scan_is_of_reach(s, lua_gettop(L), key);
     if (callable)
         lua_pop(L, 1);
-    if (others) /* it is not so for who loads less: nothing to be recorded */
+    /* For a module with a smaller reach it would be a change: it must not get into the record. */
+    if (others)
         return known;
     if (!mine)
         tine__scan_add(s, prefix, key);
@@ -53,12 +56,13 @@ static int look_at(struct scan *s, int own, int prefix, int key, bool callable) 
     if (mine)
         lua_pushvalue(L, -1);
     else
-        lua_pushboolean(L, false); /* nobody knows what it took the place of */
+        lua_pushboolean(L, false); /* what was there before is not known */
     tine__scan_record(L, own, key, !known);
     return known;
 }
 
-/* The value on top, under the key below it. */
+/* Look at the value on top, under the key below it, which can be a path. Returns 1 if the record
+** has the key, else 0. */
 static int scan_field(struct scan *s, int own, int t, int prefix) {
     lua_State *L = s->e->L;
     int key = lua_gettop(L) - 1, hit = 0;
@@ -95,8 +99,9 @@ static int scan_field(struct scan *s, int own, int t, int prefix) {
     }
 }
 
-/* Is there at `key` a function or an object of the program's, as in a set of these, or with data about it that functions of
-** the module were given for it? What they find out or count themselves (`ids[f] = next_id()`) is each process's own. */
+/* Is the key at `key` a function or an object of the program, and the value behind it that of a
+** set, or data that functions of the module were given together with the key? What they compute
+** themselves (ids[f] = next_id()) is not sent. */
 static bool is_about_given(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int type = lua_type(L, key + 1);
@@ -110,8 +115,9 @@ static bool is_about_given(struct scan *s, int key) {
     return is;
 }
 
-/* The value on top, under a key below it that is no step: an object, a number that counts nothing. Only what the program has put
-** there is looked for; where keys are weak it belongs to what they are. */
+/* Look at the value on top, under the key below it, which cannot be a path: an object, a number
+** that is no index. Only what the program has put there is looked for. In a table with weak keys
+** the value belongs to its key (encode/kept.h). */
 static void scan_other(struct scan *s, int prefix) {
     lua_State *L = s->e->L;
     int key = lua_gettop(L) - 1;
@@ -126,12 +132,12 @@ static void scan_other(struct scan *s, int prefix) {
     tine__scan_push_path(s, prefix);
     lua_insert(L, -2);
     tine__scan_add_at(s);
-    lua_pushnil(L); /* in place of the value */
+    lua_pushnil(L); /* for the caller, which pops the value */
 }
 
 /* ---- a table ---- */
 
-/* What was there once and is not any more. */
+/* Append a change for each key of the record that the table does not have any more. */
 static void add_removed(struct scan *s, int own, int t, int prefix) {
     lua_State *L = s->e->L;
     for (lua_pushnil(L); lua_next(L, own); lua_pop(L, 1)) {
@@ -145,7 +151,9 @@ static void add_removed(struct scan *s, int own, int t, int prefix) {
     }
 }
 
-/* Nor is what the module's file has put into its table, and the program had taken out before that was looked at. */
+/* Append a change for each field that the module's file puts into the module's table and which is
+** not there, though the record does not have it: the program has removed it before the first
+** scan. */
 static void add_missing(struct scan *s, int own, int t) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L);
@@ -154,14 +162,15 @@ static void add_missing(struct scan *s, int own, int t) {
             continue;
         lua_pushstring(L, s->file->definitions[i].field);
         lua_pushvalue(L, top + 1);
-        bool known = lua_rawget(L, own) != LUA_TNIL; /* add_removed tells of it */
+        bool known = lua_rawget(L, own) != LUA_TNIL; /* add_removed appends it */
         lua_pushvalue(L, top + 1);
         if (lua_rawget(L, t) == LUA_TNIL && !known)
             tine__scan_add(s, 0, top + 1);
     }
 }
 
-/* The definition of the function on top under the key below it that tells which table of the file's this is; NULL: none does. */
+/* The definition in the module's file that has put the function on top under the key below it;
+** NULL: there is none, or it does not tell into which table. */
 static const struct file_definition *find_table(struct scan *s) {
     lua_State *L = s->e->L;
     const struct file *f = s->file;
@@ -176,8 +185,9 @@ static const struct file_definition *find_table(struct scan *s) {
     return NULL;
 }
 
-/* Nor are functions there that the file has put beside others into a table in the module's, when that is looked at for the first
-** time: the program has taken them out, unless the module does so of its own accord, or has put them there in some processes only. */
+/* In the first scan of a table in the module's: append a change for each function that the file
+** puts into the same table as one that is there, and which is not there. The program has removed
+** it, unless the module removes it itself or puts it there in some processes only. */
 static void add_missing_beside(struct scan *s, int own, int t, int prefix) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L), left = SCAN_ITEMS;
@@ -195,12 +205,12 @@ static void add_missing_beside(struct scan *s, int own, int t, int prefix) {
         if (lua_rawget(L, t) != LUA_TNIL)
             continue;
         tine__scan_add(s, prefix, top + 1);
-        lua_pushboolean(L, false); /* so that it is found to be away later, too */
+        lua_pushboolean(L, false); /* so that later scans find it removed, too */
         tine__scan_record(L, own, top + 1, true);
     }
 }
 
-/* A class is often its own __index. */
+/* Was the table at `t` scanned already? From now on it was. (A class is often its own __index.) */
 static bool is_seen(struct scan *s, int t) {
     lua_State *L = s->e->L;
     lua_pushvalue(L, t);
@@ -212,7 +222,8 @@ static bool is_seen(struct scan *s, int t) {
     return seen;
 }
 
-/* Has the table at `t` a metatable? Where the other side has none there, its data alone would be something without a class. */
+/* Has the table at `t` a metatable? If the receiver has no such object there, changes of data in it
+** would make a table without the metatable. */
 static bool is_object(lua_State *L, int t) {
     bool is = lua_getmetatable(L, t);
     lua_pop(L, is);

@@ -1,8 +1,8 @@
-/* What goes along with a name: all that the program has changed in what it names, and in what the code of its module reaches.
+/* Collecting the company of a name (company.h), and keeping it.
 **
-** It is found by long looks (changes.c) when the name is first used, and again when something of what was looked at is not
-** what it was (watch.c). Until then it is kept: a list of numbers of names (or libraries' names), tables, paths and
-** values, four each.
+** The tables and upvalues that are reached are scanned when the name is used first, and again when
+** the watch of all that was looked at does not hold any more (watch.h). Until then the list of the
+** company is kept, as item 0 of the watch's list.
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -18,9 +18,9 @@
 #include "codec/names/names.h"
 #include "codec/state.h"
 
-/* ---- what is found ---- */
+/* ---- gathering ---- */
 
-/* The same for the loaded module whose name is on top, and taken. */
+/* Gather the changes in the loaded module whose name is on top, which is popped. */
 static int gather_in(struct gathering *g) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
@@ -42,7 +42,8 @@ static int gather_in(struct gathering *g) {
     return r < 0 ? r : 0;
 }
 
-/* Is it in a table that goes along as a whole? Then the other side need not have it. */
+/* Is the object of name number `id` in a table that is sent as a whole? Then the receiver need not
+** have it. */
 static bool is_in_whole(const struct gathering *g, uint32_t id) {
     lua_State *L = g->e->L;
     const struct index *x = g->e->c->names.index;
@@ -54,7 +55,8 @@ static bool is_in_whole(const struct gathering *g, uint32_t id) {
     return is;
 }
 
-/* Has a table in a module's, which was looked at with that, got a metatable from the program? */
+/* If name number `id` is that of a table in a module's table, which was scanned with that: has the
+** program set its metatable? Then gather that. */
 static int gather_metatable_of(struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;
     const struct names *names = &e->c->names;
@@ -75,6 +77,8 @@ static int gather_metatable_of(struct gathering *g, uint32_t id) {
     return r < 0 ? r : 0;
 }
 
+/* Gather the changes in tables that are reached from the modules and were not scanned with the
+** modules' own tables. */
 static int gather_inside(struct gathering *g) {
     struct encoder *e = g->e;
     struct names *names = &e->c->names;
@@ -93,14 +97,16 @@ static int gather_inside(struct gathering *g) {
     return r < 0 ? r : 0;
 }
 
-/* What it has changed in modules that the code reaches, and in Lua's own libraries. */
+/* Gather the changes in the modules of the reach, and those in standard libraries that are in the
+** list at `uses`. */
 static int gather_under(struct gathering *g, int uses) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
     int top = lua_gettop(L), err = 0;
     for (lua_Integer i = 1; !err && lua_rawgeti(L, g->reach, i) != LUA_TNIL; i++)
         err = gather_in(g);
-    /* Variables first: the other side may have no table there for what is in one. */
+    /* Variables first: tables in them may be sent as a whole, and gather_inside leaves out what is in
+    ** such tables. */
     if (err || (err = tine__gather_variables(g)) || (err = gather_inside(g)))
         return err;
     lua_settop(L, top);
@@ -116,8 +122,9 @@ static int gather_under(struct gathering *g, int uses) {
     return 0;
 }
 
-/* ---- what was looked at ---- */
+/* ---- watching ---- */
 
+/* Watch the tables that gather_inside has looked at. */
 static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
     struct encoder *e = g->e;
     const struct name *n;
@@ -133,7 +140,8 @@ static bool watch_inside(const struct gathering *g, struct watch *w, int list) {
     return good;
 }
 
-/* `uses`: see tine__push_uses_of, or 0. The list is on top. */
+/* Watch all that was looked at for the name `n`. The watch's list is on top. `uses` is the stack
+** index of the list of uses (uses.h), or 0. */
 static bool watch_all(struct gathering *g, int idx, struct name *n, int uses) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
@@ -158,7 +166,7 @@ static bool watch_all(struct gathering *g, int idx, struct name *n, int uses) {
              watch_inside(g, &n->watch, list) && tine__watch_variables(g, &n->watch, list)));
 }
 
-/* Note what was looked at; with it is kept what was found. */
+/* Make the watch of the name, and keep the company's list with it. */
 static void make_watch(struct gathering *g, int idx, struct name *n, int uses) {
     lua_State *L = g->e->L;
     tine__watch_free(&n->watch);

@@ -1,4 +1,6 @@
-/* Gathering what goes along with a name from tables: what was changed in them, and in those that they lead to. */
+/* Gathering changes from tables (gather.h): those in a table, and those in the tables that are
+** values of these changes.
+*/
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/changes/changes.h"
@@ -19,7 +21,7 @@ void tine__gather(struct gathering *g) {
         lua_rawseti(L, g->list, at + i);
 }
 
-/* Is this the first look at the table at `t`? */
+/* Is this the first time that this gathering meets the table at `t`? */
 static bool is_first(struct gathering *g, int t) {
     lua_State *L = g->e->L;
     lua_pushvalue(L, t);
@@ -48,8 +50,9 @@ int tine__gather_value(struct gathering *g) {
     return 0;
 }
 
-/* Has the table on top its metatable, which is below it, from the program: one that came after the index was made, or has nothing
-** of the module's? Or an error. */
+/* Has the program set the metatable, which is below its table on top? It has if the metatable's
+** functions are the program's, and if the metatable either has no name, as it came after the index
+** was made, or has no functions of the module. Returns 1 or 0, or an error. */
 static int is_given_metatable(struct gathering *g, const struct file *f) {
     struct encoder *e = g->e;
     int meta = lua_gettop(e->L) - 1, r = GOES_BY_BOTH;

@@ -1,4 +1,4 @@
-/* Has the program put it there? Of what is found in a module's table. */
+/* Is what a scan finds in a module's table the module's or the program's? (scan.h) */
 #include <lauxlib.h>
 #include <lua.h>
 #include "codec/changes/objects.h"
@@ -12,8 +12,8 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-#define MAX_DEPTH 4  /* of data */
-#define LATE_DEPTH 3 /* of tables without a name in which functions are looked for */
+#define MAX_DEPTH 4  /* nesting of data that is counted */
+#define LATE_DEPTH 3 /* levels of a table without a name that are searched for functions */
 
 bool tine__push_call(lua_State *L) {
     if (!lua_getmetatable(L, -1))
@@ -40,7 +40,8 @@ bool tine__scan_is_programs(struct scan *s, int value, int key) {
     return tine__is_programs(s->e, s->file, value) && !tine__scan_is_of_reach(s, value, key);
 }
 
-/* Does the function on top, which a function of the module made, hold one of the program's, as what a registry keeps does? */
+/* The function on top was made by a function of the module. Has it a function of the program in an
+** upvalue, as the entries of a registry have? */
 static bool holds_programs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int fn = lua_gettop(L);
@@ -52,8 +53,9 @@ static bool holds_programs(struct scan *s, int key) {
     return holds;
 }
 
-/* Is the function on top another module's, under a key under which the file stores nothing? Unless the file has nothing to do
-** with the table, which is that other module's, too. */
+/* The function on top is not from the module's file. Has the program put it under the key at `key`,
+** under which that file stores nothing? That is not said of a table into which the file puts no
+** functions: it is another module's, too. */
 static bool is_anothers(struct scan *s, int key) {
     lua_State *L = s->e->L;
     return key && !s->filled && s->file && s->file->lua && lua_type(L, key) == LUA_TSTRING &&
@@ -64,7 +66,7 @@ static bool is_anothers(struct scan *s, int key) {
 bool tine__scan_belongs(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module)
-        return false; /* all that does was known from the start */
+        return false; /* the record has all that belongs there */
     if (s->filled && tine__is_of_text(L))
         return true;
     if (key && lua_type(L, key) == LUA_TSTRING &&
@@ -76,8 +78,9 @@ bool tine__scan_belongs(struct scan *s, int key) {
     return (s->first || s->filled) && !holds_programs(s, key);
 }
 
-/* Does the table on top, or one in it as far as `depth` says, hold a function of the program's? Any function counts when the key
-** is one that no module has: `foreign`. */
+/* Does the table on top, or one in it down to `depth` levels, hold a function of the program? With
+** `foreign` any function in the table itself counts. In a filled table those that were made from a
+** text do not (tine__scan_belongs). */
 static bool holds_function(struct scan *s, int key, bool foreign, int depth) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = SCAN_ITEMS;
@@ -92,13 +95,13 @@ static bool holds_function(struct scan *s, int key, bool foreign, int depth) {
     return holds;
 }
 
-/* Came the table on top after the index was made, so that what is in it has no name? */
+/* Was the table on top made after the index, so that nothing in it has a name? */
 static bool is_late(const struct scan *s) {
     return !tine__name_find(s->e->c, lua_topointer(s->e->L, -1));
 }
 
-/* Is there in the table on top, or in one in it as far as `depth` says, what cannot travel (a handle, a coroutine), or what
-** should not, for it is to be finalized once? */
+/* Is there in the table on top, or in one in it down to `depth` levels, something that cannot be
+** sent (a userdata, a coroutine), or that must not have a copy, since it has a finalizer? */
 static bool holds_handle(struct scan *s, int depth) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L), left = SCAN_ITEMS;
@@ -117,7 +120,8 @@ static bool holds_handle(struct scan *s, int depth) {
 
 /* ---- objects ---- */
 
-/* Is the table on top an object of a class of the program's, and none of the module's, nor has functions of this? */
+/* Is the table on top an object of a class of the program: a class without functions of the module?
+** Functions in the object itself count, too. */
 static bool is_object(struct scan *s, int key) {
     struct looker by = {s->e, s->file, s->reach, false, s->filled};
     struct makers m = tine__makers_of(&by);
@@ -130,7 +134,8 @@ static bool is_object(struct scan *s, int key) {
     return m.program && !m.module;
 }
 
-/* Add the tables to the set at `set` that the function on top has in variables which no function assigns. */
+/* Add to the set at `set` the tables that are in upvalues of the function on top, in variables that
+** no function assigns. */
 static void add_captured(struct scan *s, int set) {
     lua_State *L = s->e->L;
     int fn = lua_gettop(L);
@@ -143,7 +148,8 @@ static void add_captured(struct scan *s, int set) {
     }
 }
 
-/* Push a set of the tables that functions of the module have in variables from the start: these are its own. */
+/* Push the set of all tables that the module's functions have in such variables: they are the
+** module's own. */
 static void push_captured(struct scan *s) {
     struct encoder *e = s->e;
     lua_State *L = e->L;
@@ -156,13 +162,14 @@ static void push_captured(struct scan *s) {
             !tine__name_walk(e, tine__name_at(e->c, id)))
             continue;
         if (lua_isfunction(L, -1) && !lua_iscfunction(L, -1) &&
-            tine__is_from_file(e, s->file, set + 1)) /* and not put there by the program */
+            tine__is_from_file(e, s->file, set + 1)) /* else the program has put it there */
             add_captured(s, set);
         lua_settop(L, set);
     }
 }
 
-/* Is the table on top one of these? They are looked for once in a look, and noted among the tables that were seen. */
+/* Is the table on top in that set? The set is made once in a scan; s->seen has it under the key
+** false. */
 static bool is_captured(struct scan *s) {
     lua_State *L = s->e->L;
     int t = lua_gettop(L);
@@ -187,11 +194,12 @@ bool tine__scan_is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module || !s->file || !lua_checkstack(L, 20))
         return false;
+    /* The table may be the module's own: then the functions in it are changes, each by itself. A
+    ** table that was made after the index is sent as a whole, as they could not be named. */
     if (key && lua_type(L, key) == LUA_TSTRING && tine__file_stores(s->file, lua_tostring(L, key)))
         return is_late(s) ? (holds_function(s, key, false, LATE_DEPTH) || is_object(s, key)) &&
                                 !holds_handle(s, LATE_DEPTH)
                           : tine__scan_is_given_object(s, key);
-    /* else its functions go, each by itself */
     bool theirs = s->file->lua && tine__is_foreign_key(s->e, s->file, s->reach, key);
     return holds_function(s, key, s->filled && theirs, theirs) ||
            tine__scan_is_given_object(s, key);
@@ -199,7 +207,8 @@ bool tine__scan_is_added(struct scan *s, int key) {
 
 /* ---- data ---- */
 
-/* How much data is in the value on top, which is in so many tables; more than that, or what is no data: KEPT_DATA + 1. */
+/* The number of values in the value on top, which is nested in `depth` tables. KEPT_DATA + 1: there
+** are more, or something that is not data. */
 static int amount(lua_State *L, int depth) {
     int t = lua_gettop(L), n = 1;
     if (!lua_istable(L, t))

@@ -1,4 +1,4 @@
-/* What is known to belong into a table: the record to which it is compared. */
+/* The records of tables: what is known to belong into them (scan.h). */
 #include <lua.h>
 #include <math.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "codec/lua/standard.h"
 #include "codec/state.h"
 
-/* Push the C function of that entry, or what has its place in this state; nil when only the state itself can make it, and
-** has another one. */
+/* Push the C function of that entry, or what stands in for it in this state. Nil if only the state
+** itself can make it, and the table at `t` has another one. */
 static void push_standard(lua_State *L, const struct standard *s, int t) {
     lua_pushstring(L, s->field);
     lua_rawget(L, t);
@@ -21,7 +21,8 @@ static void push_standard(lua_State *L, const struct standard *s, int t) {
         lua_pushcfunction(L, s->f);
 }
 
-/* The record on top: what one of Lua's own libraries has in a new state. */
+/* Fill the record on top with what the standard library has in a new state. `t` is the library's
+** table. Returns the number of fields. */
 static lua_Integer fill_standard(lua_State *L, int t, const char *module) {
     lua_Integer n = 0;
     int own = lua_gettop(L);
@@ -81,9 +82,9 @@ void tine__scan_record(lua_State *L, int own, int key, bool is_new) {
     lua_rawset(L, own);
 }
 
-/* Push what a new state has under that name, if it is no function; nil: nothing. */
+/* Push the constant that a new state's libraries have under that name; nil: none. */
 static void push_data(lua_State *L, const char *key) {
-    static const char pattern[] = "[\0-\x7F\xC2-\xFD][\x80-\xBF]*"; /* as lutf8lib.c has it */
+    static const char pattern[] = "[\0-\x7F\xC2-\xFD][\x80-\xBF]*"; /* as in lutf8lib.c */
     if (strcmp(key, "pi") == 0)
         lua_pushnumber(L, acos(-1));
     else if (strcmp(key, "huge") == 0)

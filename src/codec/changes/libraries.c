@@ -1,5 +1,5 @@
-/* What the program has changed in Lua's own libraries, as the code of a function uses them. That nothing was is noted
-** (watch.c).
+/* Changes in Lua's standard libraries, as far as code uses them (libraries.h). That there are none
+** is recorded in a watch.
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -56,7 +56,7 @@ static bool is_unchanged(lua_State *L, const char *library, const char *field) {
     return same;
 }
 
-/* Move what `s` found to the list of triples. */
+/* Append the changes in s->list to the list of triples. */
 static void add_all(struct scan *s, int triples, int *count, const char *library) {
     lua_State *L = s->e->L;
     lua_Integer from = 0, to = 3 * (lua_Integer)*count;
@@ -128,7 +128,7 @@ int tine__changes_used(struct encoder *e, const struct code *code, bool strings)
     return count;
 }
 
-/* ---- what was seen ---- */
+/* ---- watching ---- */
 
 bool tine__watch_use(lua_State *L, int self, struct watch *w, int list, int at) {
     if (!tine__push_library(L, self, at))
@@ -140,14 +140,15 @@ bool tine__watch_use(lua_State *L, int self, struct watch *w, int list, int at) 
     return good;
 }
 
-/* Are the globals of Lua's own, which follow number `from` of the list at `list`, what they were? */
+/* Are the standard globals that the code names unchanged? Their names follow item `from` of the
+** list at `list`. */
 static bool standards_unchanged(lua_State *L, const struct code *code, int list, lua_Integer from) {
     bool same = true;
     lua_pushglobaltable(L);
     int globals = lua_gettop(L);
     for (uint32_t i = 1; i <= code->globals.standards && same; i++) {
         lua_rawgeti(L, list, from + i);
-        const char *name = lua_tostring(L, -1); /* stays: the list has it */
+        const char *name = lua_tostring(L, -1); /* stays valid: the list has it */
         lua_rawget(L, globals);
         same = tine__is_standard_value(L, name);
         lua_pop(L, 1);
@@ -156,7 +157,7 @@ static bool standards_unchanged(lua_State *L, const struct code *code, int list,
     return same;
 }
 
-/* The name of the library is at `at`, then its field, or false. */
+/* Is there no change in the use at `at` and `at` + 1? */
 static bool use_unchanged(lua_State *L, struct codec *c, int self, int at) {
     struct encoder e = {.L = L, .c = c, .self = self};
     int count = 0;
@@ -166,6 +167,7 @@ static bool use_unchanged(lua_State *L, struct codec *c, int self, int at) {
     return count == 0;
 }
 
+/* The same for the library fields that the code uses. */
 static bool uses_unchanged(lua_State *L, struct codec *c, int self, const struct code *code,
                            int list, lua_Integer from) {
     int top = lua_gettop(L);
@@ -179,7 +181,7 @@ static bool uses_unchanged(lua_State *L, struct codec *c, int self, const struct
     return same;
 }
 
-/* Push the list of the code's watch, which stays the same one; the code's names are at `names`. */
+/* Push the list of the code's watch. It is item 0 of the list at `names`, and is never replaced. */
 static void push_list_of(lua_State *L, int names) {
     if (lua_rawgeti(L, names, 0) == LUA_TTABLE)
         return;
@@ -189,6 +191,8 @@ static void push_list_of(lua_State *L, int names) {
     lua_rawseti(L, names, 0);
 }
 
+/* Watch the standard globals and library fields that the code uses. They follow item `from` of the
+** list at `names`. */
 static bool watch_all(lua_State *L, int self, struct code *code, int names, lua_Integer from) {
     bool good = true;
     push_list_of(L, names);
@@ -209,7 +213,7 @@ static bool watch_all(lua_State *L, int self, struct code *code, int names, lua_
     return good;
 }
 
-/* Does the code's watch say so still? */
+/* Does the code's watch hold? */
 static bool watch_says_so(lua_State *L, int self, const struct code *code) {
     int top = lua_gettop(L);
     if (!code->watch.made)

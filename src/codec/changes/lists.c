@@ -1,12 +1,15 @@
-/* Lists of tables into which the program has put some of its own. The other side need not have all others, of which some may
-** be data that does not go along, nor all of the program's, as some cannot travel. So it is told how many others there are:
-** what stands in front of others goes in front of them, and is not put in their place; what stands behind them leaves no hole.
+/* Lists of tables into which the program has put some of its own.
+**
+** The receiver's list need not have the same items: some of the module's may be data that is not
+** sent, and some of the program's cannot be sent. So the path of such an item says how many items
+** the list has before it is inserted. An item that is in front of others is inserted in front of
+** them and does not replace any; one that is behind them leaves no hole.
 */
 #include <lua.h>
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 
-/* The list's index under which number `i` of what was found is; 0: it is somewhere else. */
+/* The index in the list at which change number `i` is; 0: it is not in the list. */
 static lua_Integer index_of(const struct scan *s, int i, int prefix) {
     lua_State *L = s->e->L;
     int top = lua_gettop(L);
@@ -18,7 +21,7 @@ static lua_Integer index_of(const struct scan *s, int i, int prefix) {
     return index;
 }
 
-/* Push a set of the indices under which something was found. */
+/* Push the set of the indices at which there are changes. */
 static void push_added(const struct scan *s, int prefix, int before) {
     lua_State *L = s->e->L;
     lua_newtable(L);
@@ -34,7 +37,8 @@ static bool is_added(lua_State *L, int added, lua_Integer i) {
     return is;
 }
 
-/* How many of the first `n` items of the list at `t` are not in the set at `added`? -1: there is something else than tables. */
+/* How many of the first `n` items of the list at `t` are not in the set at `added`? -1: not all
+** items are tables. */
 static lua_Integer count_others(lua_State *L, int t, lua_Integer n, int added) {
     lua_Integer others = 0;
     bool tables = true;
@@ -46,8 +50,8 @@ static lua_Integer count_others(lua_State *L, int t, lua_Integer n, int added) {
     return tables ? others : -1;
 }
 
-/* Number `i` of what was found is from now on that `index` of the list at `t`, which has `len` items without it and what follows
-** of the program's. */
+/* Make change number `i` the insertion of item `index` of the list at `t`. The list has `len` items
+** before that: those without changes, and those inserted before. */
 static void place(struct scan *s, int i, int prefix, int t, lua_Integer index, lua_Integer len) {
     lua_State *L = s->e->L;
     lua_pushinteger(L, index);
@@ -67,7 +71,7 @@ void tine__scan_placed(struct scan *s, int t, int prefix, int before) {
         return;
     push_added(s, prefix, before);
     len = count_others(L, t, n, added);
-    /* They were found in whatever order: the first goes first. */
+    /* Changes may be in any order: use them for the items in the order of the list. */
     for (int i = before; len >= 0 && i < s->count; i++) {
         lua_Integer found = index_of(s, i, prefix);
         if (found < 1 || found > n)

@@ -1,3 +1,4 @@
+/* Lists of loaded modules (modules.h). They are kept in ST_USES. */
 #include "codec/changes/modules.h"
 
 #include <lua.h>

@@ -6,8 +6,8 @@
 
 struct encoder;
 
-/* Push the list, which is kept under `key` until a module is loaded, of the names of the loaded modules for which `belongs`
-** holds. */
+/* Push the list of the names of loaded modules for which `belongs` returns true. It is kept under
+** `key` until a module is loaded. May raise memory errors. */
 void tine__push_modules(struct encoder *e, const void *key,
                         bool (*belongs)(struct encoder *e, const char *name, const void *arg),
                         const void *arg);

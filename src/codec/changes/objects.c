@@ -1,6 +1,6 @@
-/* What is the program's of what a module holds: functions, tables with such ones, and objects. Whose the class of an object
-** is, functions tell: those in its metatable, in the table that this has as __index, and so on from there, as far as the first
-** of these that has any.
+/* What in a module is the program's (objects.h). Whose the class of an object is, is told by the
+** functions in the object's metatable, in the table that this has as __index, and so on from there;
+** the first of these that has any functions decides.
 */
 #include <lauxlib.h>
 #include <lua.h>

@@ -1,4 +1,6 @@
-/* What is the program's of what a module holds: functions, tables with such ones, objects. */
+/* What in a module is the program's: functions, tables that hold such functions, and objects of the
+** program's classes. Such a value is said to be given to the module.
+*/
 #ifndef TINE_CODEC_CHANGES_OBJECTS_H
 #define TINE_CODEC_CHANGES_OBJECTS_H
 
@@ -8,33 +10,36 @@
 struct encoder;
 struct file;
 
-/* Who looks: for a module with that file, which is loaded with those at `reach`. */
+/* For which module a value is judged: the one with that file, whose reach is at stack index `reach`
+** (uses.h; 0: none). */
 struct looker {
     struct encoder *e;
     const struct file *file;
     int reach;
-    bool others;  /* functions of those count as the program's, too; */
-    bool no_text; /* those that were made from a text do not */
+    bool others;  /* functions of modules in the reach count as the program's */
+    bool no_text; /* functions made by `load` from a text do not count */
 };
 
-/* Is the value at `value` a function of the program's? */
+/* Is the value at `value` a Lua function of the program? */
 bool tine__is_given(const struct looker *by, int value);
-/* Is there one in the table on top, or in tables in it as far as `depth` says? So many fields are looked at. */
+/* Does the table on top hold such a function, or a table in it, down to `depth` levels? At most
+** `fields` fields are looked at. */
 bool tine__holds_given(const struct looker *by, int depth, int fields);
 
-/* Whose functions are in the nearest of an object's classes that has any. */
+/* Whose functions are in the class of an object: in the nearest of its classes that has any. */
 struct makers {
-    bool program; /* the program's, or those of a module that is not loaded with this one */
-    bool module;  /* the module's itself */
+    bool program; /* the program's, or of modules that are not in the reach */
+    bool module;  /* the module's */
 };
 
-/* Look at the functions in the table on top. */
+/* Add the functions in the table on top to `m`. */
 void tine__makers_add(const struct looker *by, struct makers *m);
-/* Whose is the class of the table on top? */
+/* The makers of the class of the object on top. */
 struct makers tine__makers_of(const struct looker *by);
-/* Has the table on top a finalizer? It owns something that a copy would close or remove, too. */
+/* Has the table on top a finalizer (__gc)? It owns something that a finalizer of its copy would
+** close or remove. */
 bool tine__is_finalized(lua_State *L);
-/* Is the table on top the state's own, the globals or package.loaded? */
+/* Is the table on top the globals table or another table of Lua itself (package.loaded ...)? */
 bool tine__is_states(const struct encoder *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which tables are looked at for what goes along with a name: those of the modules that its code reaches. */
+/* Which tables are looked at when the company of a name is gathered (gather.h). */
 #include <lua.h>
 #include "codec/changes/gather.h"
 #include "codec/changes/objects.h"
@@ -15,7 +15,8 @@ static struct looker looker_of(const struct gathering *g, const struct name *n) 
     return (struct looker){.e = g->e, .file = n->file, .reach = g->reach, .no_text = true};
 }
 
-/* Is the value on top, under the key at `key`, a function that the program has given to the module? */
+/* Is the value on top, under the key at `key`, a function that the program has given to the module?
+** A function of another module in the reach is, if the key is a foreign one (scan.h). */
 static bool is_given(const struct gathering *g, const struct name *n, int key) {
     int value = lua_gettop(g->e->L);
     struct looker by = looker_of(g, n);
@@ -25,8 +26,9 @@ static bool is_given(const struct gathering *g, const struct name *n, int key) {
     return tine__is_given(&by, value) && tine__is_foreign_key(g->e, n->file, g->reach, key);
 }
 
-/* May the table at `t`, which functions of modules fill, be a registry, and no cache? Of few fields, with those of the
-** tables in it, it may be either; of many it is one if there is something given among those that are looked at. */
+/* May the filled table at `t` be one that the program has given something to, and no cache? One
+** with few fields, including those of the tables in it, may be either; one with many is not a cache
+** if something given is among the first fields. */
 static bool is_registry(const struct gathering *g, const struct name *n, int t) {
     lua_State *L = g->e->L;
     int left = KEPT_FIELDS;
@@ -46,8 +48,8 @@ static bool is_registry(const struct gathering *g, const struct name *n, int t) 
     return given || left >= 0;
 }
 
-/* May the program have put functions into the table of data at `t`, on top, which is some steps from its module: is it empty, or
-** has it got any, or tables with such ones of the program's? */
+/* May the program have put functions into the table of data at `t`, on top, which is not filled: is
+** it empty, or does it hold functions, or tables with functions of the program? */
 static bool is_open(const struct gathering *g, const struct name *n, int t) {
     lua_State *L = g->e->L;
     int left = KEPT_FIELDS;
@@ -70,7 +72,8 @@ bool tine__may_be_changed(const struct gathering *g, const struct name *n, int t
     return n->kind == NAME_HELD && n->file && n->file->lua && is_open(g, n, t);
 }
 
-/* Does the way to that object lead over userdata that the other side need not have: a handle that came into the module later? */
+/* Does the way to name number `id` lead over a userdata that the receiver need not have, as the
+** module's file does not put it there? */
 static bool is_over_handle(const struct gathering *g, uint32_t id) {
     struct encoder *e = g->e;
     const struct index *x = e->c->names.index;

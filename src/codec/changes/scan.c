@@ -1,4 +1,4 @@
-/* What a look at a table has found: paths and values. */
+/* The list of what a scan has found: paths and values (scan.h). */
 #include <lua.h>
 #include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"

@@ -1,9 +1,10 @@
-/* Scalars that the program has put into a module's tables: `m.limit = 5`, `m.options.color = true`.
+/* Settings (settings.h).
 **
-** A module has scalars of its own, too: what it counts, what it has found out. Those are each process's. So only a scalar that
-** the module cannot have put there itself is the program's: one in a field in which the main function of the file stores nothing
-** but constants, and never this one, or in which the file stores nothing at all; and in which no function of the file, nor
-** of those that are loaded with it or name it, stores anything.
+** A module has scalars of its own, too: counters, results that it remembers. These are each
+** process's own. So a scalar counts as the program's only if the module cannot have put it there
+** itself. In the field's name, the main function of the module's file stores constants only, and
+** none that is equal to it, or the file stores nothing at all; and no function of the file, of the
+** modules in its reach, or of modules that name it, stores anything.
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -18,14 +19,14 @@
 #include "codec/files/record.h"
 #include "codec/limits.h"
 
-/* Key and value are on top: is it a field that may be a setting? */
+/* Key and value are on top. Is the key a string without zeros and the value a scalar? */
 static bool is_candidate(lua_State *L) {
     int type = lua_type(L, -1);
     return (type == LUA_TSTRING || type == LUA_TBOOLEAN || type == LUA_TNUMBER) &&
            lua_type(L, -2) == LUA_TSTRING && strlen(lua_tostring(L, -2)) == lua_rawlen(L, -2);
 }
 
-/* How many of its fields are that; KEPT_DATA + 1: more. */
+/* The number of such fields in the table at `t`; KEPT_DATA + 1: there are more. */
 static int count_candidates(lua_State *L, int t) {
     int n = 0, top = lua_gettop(L);
     for (lua_pushnil(L); n <= KEPT_DATA && lua_next(L, t); lua_pop(L, 1))
@@ -34,7 +35,8 @@ static int count_candidates(lua_State *L, int t) {
     return n;
 }
 
-/* May settings be in the table at `t`: the module's own, or one that its file has made for that, under the key at `key`? */
+/* May the table at `t` have settings: the module's own table (`key` 0), or one that its file makes
+** for the field with the key at `key`? */
 static bool may_have(lua_State *L, const struct file *f, int t, int key) {
     if (!f || !f->lua || tine__scan_is_weak(L, t))
         return false;
@@ -50,8 +52,8 @@ bool tine__scan_has_settings(struct scan *s, int t, int prefix) {
     return s->root && !s->module && may_have(s->e->L, s->file, t, prefix);
 }
 
-/* Do the files of the modules in the list at `list` store that scalar under that key, or anything in the tables that lie under the
-** step at `prefix`, under keys that they compute? */
+/* Do the files of the modules in the list at `list` store the scalar under the key `key`, or, if
+** there is a `prefix`, anything under computed keys in a table in a field of that name? */
 static bool others_set(struct encoder *e, int list, int prefix, const char *key, uint64_t scalar) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -73,17 +75,19 @@ static bool names_module(struct encoder *e, const char *name, const void *scan) 
     return f && f != s->file && f->lua && tine__file_mentions(f, s->name);
 }
 
-/* The same of the loaded modules whose code names the module. */
+/* Do those of the loaded modules whose code names the module? */
 static bool users_set(struct scan *s, int prefix, const char *key, uint64_t scalar) {
-    const void *kept = (const char *)s->file + 1; /* under its address are those that it names */
+    /* key of the list: the file's address + 1, as that itself is the key of another list
+    ** (uses.c) */
+    const void *kept = (const char *)s->file + 1;
     tine__push_modules(s->e, kept, names_module, s);
     bool set = others_set(s->e, lua_gettop(s->e->L), prefix, key, scalar);
     lua_pop(s->e->L, 1);
     return set;
 }
 
-/* No file says what stores something in the field: may something other than the program have done so? A C library whose table
-** this is, too; a metamethod that remembers what it has found. */
+/* The module's file stores nothing in the field. May something other than the program have done so:
+** a C library whose table this is, too, or a metamethod that remembers results? */
 static bool may_fill_itself(struct scan *s, int t) {
     lua_State *L = s->e->L;
     bool may = false;
@@ -97,7 +101,8 @@ static bool may_fill_itself(struct scan *s, int t) {
 
 bool tine__scan_is_setting(struct scan *s, int t, int prefix, int key) {
     lua_State *L = s->e->L;
-    if (!s->settings || !is_candidate(L) || !lua_rawequal(L, -1, -1)) /* NaN is never what it was */
+    /* NaN would always differ from what was seen. */
+    if (!s->settings || !is_candidate(L) || !lua_rawequal(L, -1, -1))
         return false;
     const char *name = lua_tostring(L, key);
     uint64_t scalar = tine__scalar_hash(L, -1);
@@ -118,8 +123,9 @@ void tine__scan_add_setting(struct scan *s, int prefix, int key) {
     tine__scan_add_at(s);
 }
 
-/* ---- whether they are the same still ---- */
+/* ---- watching ---- */
 
+/* Watch the fields of the table at `t` that may be settings. `key` as in may_have. */
 static bool watch_in(struct encoder *e, struct watch *w, int list, int t, int key,
                      const struct file *f) {
     lua_State *L = e->L;

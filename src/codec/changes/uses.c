@@ -1,5 +1,5 @@
-/* What the code of modules reaches by names: Lua's own functions and other modules. And that nothing of it was changed, noted
-** (watch.c).
+/* What the code of modules reaches: other modules, and standard libraries (uses.h). That nothing in
+** them was changed is recorded in a watch.
 */
 #include <lauxlib.h>
 #include <string.h>
@@ -20,13 +20,13 @@ static bool is_mentioned(struct encoder *e, const char *name, const void *file) 
     return tine__file_mentions(file, name) && !tine__standard_module(name);
 }
 
-/* Push a list of the loaded modules that the code of the file names. */
+/* Push the list of the loaded modules that the code of the file names. */
 static void push_mentioned(struct encoder *e, const struct file *f) {
     tine__push_modules(e, f, is_mentioned, f);
 }
 
-/* Add what the code of the module named at `module` uses to the set at `set`, and what that of modules uses which it
-** names; `visited` is a set of modules. */
+/* Add to the set at `set` what the code of the module with the name at `module` uses, and that of
+** the modules that it names. `visited` is the set of the modules added so far. */
 static void add_uses(struct encoder *e, int module, int set, int visited) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
@@ -59,7 +59,7 @@ static void add_uses(struct encoder *e, int module, int set, int visited) {
     lua_settop(L, top);
 }
 
-/* The names in the set at `set`, as a list in place of it, which has them as keys, too. */
+/* Replace the set at `set` by a list of its keys, which has them as keys, too. */
 static void make_list(lua_State *L, int set) {
     lua_Integer n = 0;
     lua_newtable(L);
@@ -122,9 +122,10 @@ int tine__changes_under(struct encoder *e, int uses) {
     return count;
 }
 
-/* ---- what was seen ---- */
+/* ---- watching ---- */
 
-/* Note the module named on top, and what it holds; `own` is noted already. */
+/* Watch the module with the name on top and its table, unless that is `own`, which is watched
+** already. */
 static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own) {
     lua_State *L = e->L;
     int name = lua_gettop(L);

@@ -1,4 +1,9 @@
-/* What the code of modules reaches by names. */
+/* What the code of modules reaches.
+**
+** The reach of a module is the module itself, the loaded modules that its code names (as string
+** constants), those that their code names, and so on. Who loads the module loads them, too. A list
+** of their names, which has the names as keys, too.
+*/
 #ifndef TINE_CODEC_CHANGES_USES_H
 #define TINE_CODEC_CHANGES_USES_H
 
@@ -8,13 +13,15 @@ struct encoder;
 struct name;
 struct watch;
 
-/* Push a list of what the code of the module of `n`, and of those it names, uses of Lua's own: library and field (or
-** false), in turn. Number 0 is the list of these modules, which has their names as keys, too. */
+/* Push a list of what the code in the reach of the module of `n` uses of Lua's standard libraries:
+** library and field (false: any) in turn (libraries.h). Its item 0 is the reach. Kept until a
+** module is loaded. May raise memory errors. */
 void tine__push_uses_of(struct encoder *e, const struct name *n);
-/* Push a list of what the program has changed in Lua's own libraries, of the uses in the list at `uses`: library, path,
-** value in turn. How many; 0, and nothing pushed. */
+/* Push a list of the changes in standard libraries, as far as the list at `uses` has them: library,
+** path, value in turn. Returns their number; 0: nothing is pushed. */
 int tine__changes_under(struct encoder *e, int uses);
-/* Note what was seen of all of these but of the table `own`. False: no memory. */
+/* Watch the standard libraries that are in the list at `uses`, and the modules of its reach, but
+** for the table `own`. False: no memory. */
 bool tine__changes_watch(struct encoder *e, struct watch *w, int list, int uses, const void *own);
 
 #endif

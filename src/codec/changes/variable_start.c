@@ -1,4 +1,6 @@
-/* What a variable of a module had at first, as its file's code says, and whether it has something else now. */
+/* What a variable of a module had at first (variable_start.h): what the file's code says, or what
+** was there when the variable was looked at first.
+*/
 #include <lua.h>
 #include "base/hash.h"
 #include "codec/changes/variable_start.h"
@@ -18,14 +20,16 @@ bool tine__variable_is_given(const struct variable *v) {
     return tine__file_is_given(v->f, v->function, v->upvalue);
 }
 
-/* Does the file not say whether the variable may have the value on top at first? */
+/* Does the file leave it open whether the variable may have had the value on top at first? */
 static bool is_unclear(lua_State *L, const struct variable *v) {
     return tine__variable_starts_with(v, START_UNKNOWN) ||
            (tine__variable_starts_with(v, START_FIELD) && !lua_toboolean(L, -1)) ||
            (tine__variable_starts_with(v, START_TABLE) && lua_istable(L, -1));
 }
 
-/* Is it the value on top that the variable had when it was met? From now on that is known. */
+/* Is the value on top the one that was seen first in the variable? If none was, this is the first.
+** ST_CHANGES has a table for each function: the value under the upvalue's index, and under its
+** negative that there is one. */
 static bool was_met_with(struct encoder *e, const struct variable *v) {
     lua_State *L = e->L;
     int value = lua_gettop(L);
@@ -50,7 +54,6 @@ static bool was_met_with(struct encoder *e, const struct variable *v) {
     return same;
 }
 
-/* The variable is met, with the value on top, which may be anything: where the file does not say all, that is kept. */
 void tine__variable_meet(struct encoder *e, const struct variable *v) {
     if (tine__variable_is_given(v) &&
         (tine__variable_starts_with(v, START_UNKNOWN) ||
@@ -58,7 +61,8 @@ void tine__variable_meet(struct encoder *e, const struct variable *v) {
         was_met_with(e, v);
 }
 
-/* Has the variable its first value from a field with the key on top? */
+/* Does the file say that the variable has its first value from a field of something, and that the
+** field's key is the one on top? */
 static bool is_first_key(lua_State *L, const struct variable *v) {
     size_t len;
     if (lua_type(L, -1) != LUA_TSTRING)
@@ -67,8 +71,8 @@ static bool is_first_key(lua_State *L, const struct variable *v) {
     return tine__variable_starts_with(v, tine__hash(key, len));
 }
 
-/* Is the value on top, a function or a table, in a field under such a key as the variable has its first value from: where its
-** name says, or in the module's own table? If that is too large to look, it may be. */
+/* Is the function or table on top in a field with such a key: by its name, or in the module's own
+** table? If that is too large to search, it may be. */
 static bool is_from_field(struct encoder *e, const struct variable *v) {
     lua_State *L = e->L;
     int value = lua_gettop(L), left = KEPT_FIELDS;
@@ -93,7 +97,7 @@ static bool is_from_field(struct encoder *e, const struct variable *v) {
     return is;
 }
 
-/* Does the file say that the variable may have the value on top at first? */
+/* Does the file say that the variable may have had the value on top at first? */
 static bool is_start(struct encoder *e, const struct variable *v) {
     lua_State *L = e->L;
     switch (lua_type(L, -1)) {
@@ -109,8 +113,6 @@ static bool is_start(struct encoder *e, const struct variable *v) {
     }
 }
 
-/* Has something else been put in place of what the variable had at first? Where the file does not say what that was, it is
-** what was there when the variable was met. */
 bool tine__variable_is_other(struct encoder *e, const struct variable *v) {
     return !is_start(e, v) && !(is_unclear(e->L, v) && was_met_with(e, v));
 }

@@ -1,4 +1,8 @@
-/* A variable of a module, and what it had at first. */
+/* Variables of a module, and what they had at first.
+**
+** A variable is an upvalue that functions of a module's file share. What it has at first is what
+** the main function of the file puts into it.
+*/
 #ifndef TINE_CODEC_CHANGES_VARIABLE_START_H
 #define TINE_CODEC_CHANGES_VARIABLE_START_H
 
@@ -9,24 +13,26 @@
 struct encoder;
 struct file;
 
-/* A variable: upvalue `upvalue`, called `name`, of the function of hash `function`, which is from the file `f` of the module
-** `root`. */
+/* Upvalue `upvalue`, called `name`, of a function with the hash `function`, which is from the file
+** `f` of the module `root`. */
 struct variable {
     const struct file *f;
     const char *root, *name;
     uint64_t function;
     int upvalue;
-    int fn; /* stack index of that function */
+    int fn; /* stack index of the function */
 };
 
-/* May it have that at first? See tine__file_starts_with. */
+/* May the variable have `what` at first, according to the file's code? See
+** tine__file_starts_with. */
 bool tine__variable_starts_with(const struct variable *v, uint64_t what);
 /* May functions assign to it what they are called with? */
 bool tine__variable_is_given(const struct variable *v);
-/* It is met, with the value on top, which may be anything: where the file does not say all, that is kept. */
+/* The variable is looked at, with the value on top. If functions may assign arguments to it and the
+** file does not tell what it had at first, keep the first value that is seen here. */
 void tine__variable_meet(struct encoder *e, const struct variable *v);
-/* Is the value on top something else than it had at first? Where the file does not say what that was, it is what was there
-** when it was met. */
+/* Is the value on top another one than the variable had at first? Where the file does not tell what
+** that was, it is the value that was seen first. */
 bool tine__variable_is_other(struct encoder *e, const struct variable *v);
 
 #endif

@@ -1,4 +1,6 @@
-/* What the program has put into variables of modules, by way of functions that assign them. */
+/* What the program has put into variables of modules (variable_start.h), mostly by calling
+** functions that assign them.
+*/
 #include <lua.h>
 #include <string.h>
 #include "codec/changes/gather.h"
@@ -15,7 +17,9 @@
 #include "codec/names/proof.h"
 #include "codec/state.h"
 
-/* Is that a function of a module that was looked at, and (but for `any`) whose file assigns variables? It is pushed then. */
+/* Is name number `id` that of a function in a module that was looked at, and (unless `any`) does a
+** function of the module's file assign variables? Then push the function and return its name; else
+** NULL. */
 static struct name *push_function(const struct gathering *g, uint32_t id, bool any) {
     struct encoder *e = g->e;
     const struct names *names = &e->c->names;
@@ -33,8 +37,8 @@ static struct name *push_function(const struct gathering *g, uint32_t id, bool a
     return NULL;
 }
 
-/* Is that upvalue of the function at `fn` a variable that functions assign, and which was not met yet? `set`: of those that
-** were, at a stack index. */
+/* Is upvalue `i` of the function at `fn` a variable that functions assign, and which is met for the
+** first time? The set at `set` has those that were met. */
 static bool is_variable(struct gathering *g, const struct file *f, int fn, int i, int set) {
     lua_State *L = g->e->L;
     if (!tine__file_assigns(f, tine__hash_function(L, g->e->self, fn), i))
@@ -47,8 +51,9 @@ static bool is_variable(struct gathering *g, const struct file *f, int fn, int i
     return !met;
 }
 
-/* Is the value on top, of an upvalue that no function assigns and in which the file puts one of its own, a function of the
-** program's, from a file that is no module's? Then it was put there by way of the debug library. */
+/* The value on top is in a variable that no function assigns and into which the file puts a
+** function. Is it a function of the program, from a file that is no module's? Then the program has
+** put it there with the debug library. */
 static bool is_put_there(const struct gathering *g, const struct file *f, int fn, int i, int set) {
     struct encoder *e = g->e;
     lua_State *L = e->L;
@@ -67,9 +72,10 @@ static bool is_put_there(const struct gathering *g, const struct file *f, int fn
     return theirs;
 }
 
-/* May the module have put the C function on top into that variable itself: is it one of Lua's own that its code names or that
-** is called so (`local getmetatable = require "debug".getmetatable`), or none that others could have (an iterator), or what it has
-** wrapped itself? */
+/* May the module have put the C function on top into the variable itself? It may if the function is
+** a standard one that the module's code names, or whose name is the variable's (local getmetatable
+** = require "debug".getmetatable); if no module holds it (an iterator); or if it is a coroutine
+** that the module has wrapped. */
 static bool is_usual(struct encoder *e, const struct file *f, const char *module,
                      const char *variable) {
     lua_State *L = e->L;
@@ -94,7 +100,8 @@ static bool is_usual(struct encoder *e, const struct file *f, const char *module
     return used;
 }
 
-/* Does the function on top, which the module makes at each call of something, hold one of the program's? */
+/* The function on top was made by a function of the module. Has it a function of the program in an
+** upvalue? */
 static bool is_around_given(const struct gathering *g, const struct file *f) {
     lua_State *L = g->e->L;
     int fn = lua_gettop(L);
@@ -105,10 +112,11 @@ static bool is_around_given(const struct gathering *g, const struct file *f) {
     return given;
 }
 
-/* The function on top is from the file of the module or of one that it reaches. Has somebody switched the variable to it? A
-** module may do so of its own accord, too, when it has prepared something or remembers it: a function that was made there at a
-** call of something counts if somebody has given it, or what it holds; and any other, where not given, if it took the
-** place of another one. */
+/* The function on top is from the file of the module or of one in its reach. Has the program caused
+** it to be in the variable? The module may put a function there by itself, too, for instance one
+** that it has prepared. So a function that was made by a function of the module counts only if it
+** was given to the module, or holds something that was. Any other function counts if it was given,
+** or if it took the place of another function. */
 static bool is_switched(const struct gathering *g, const struct variable *v) {
     struct encoder *e = g->e;
     bool switches = tine__variable_is_given(v) || (!tine__variable_starts_with(v, START_UNKNOWN) &&
@@ -120,13 +128,15 @@ static bool is_switched(const struct gathering *g, const struct variable *v) {
     return switches && tine__variable_is_other(e, v);
 }
 
-/* Has the program taken away what the variable had at first, by giving nil or false in its place? A module that does so of its
-** own accord has done something once, which the other side has not. */
+/* Has the program replaced what the variable had at first by nil or false, which it gave to a
+** function of the module? A module that does so by itself has done something once, which the
+** receiver's module has not. */
 static bool is_taken_away(const struct gathering *g, const struct variable *v) {
     return tine__variable_is_given(v) && tine__variable_is_other(g->e, v);
 }
 
-/* Is the table on top, in a variable that takes what functions are called with, one that has a name elsewhere, a class? */
+/* Is the table on top, in a variable to which functions assign arguments, a class: a table with a
+** name in a module? */
 static bool is_class(const struct gathering *g, const struct variable *v) {
     struct encoder *e = g->e;
     struct name *n =
@@ -142,7 +152,8 @@ static bool is_class(const struct gathering *g, const struct variable *v) {
     return is && tine__variable_is_other(e, v);
 }
 
-/* Is the table on top, in that variable, one of the program's: an object, or one with functions of the program's in it? */
+/* Is the table on top, in the variable, given to the module: an object of the program, a table with
+** functions of the program, or a class? */
 static bool is_given_table(const struct gathering *g, const struct variable *v,
                            const struct looker *by) {
     if (tine__makers_of(by).program)
@@ -150,7 +161,8 @@ static bool is_given_table(const struct gathering *g, const struct variable *v,
     return tine__holds_given(by, 1, MODULE_FIELDS) || is_class(g, v);
 }
 
-/* Is the value on top, in that variable, one that the program has given it: a function, or a table with such ones? */
+/* Is the value on top, in the variable, given to the module by the program, or nil or false in
+** place of what the module has there? */
 static bool is_given_value(const struct gathering *g, const struct variable *v) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L);
@@ -173,15 +185,16 @@ static bool is_given_value(const struct gathering *g, const struct variable *v) 
     }
 }
 
-/* May the value on top stay where it is, if it cannot travel: a function that the module has made, and which holds nothing of the
-** program's? */
+/* May the value on top be left out if it cannot be sent? A function that the module has made may,
+** if it holds nothing of the program. */
 static bool may_stay(const struct gathering *g, const struct file *f) {
     int value = lua_gettop(g->e->L);
     return lua_isfunction(g->e->L, value) && !lua_iscfunction(g->e->L, value) &&
            !tine__is_programs(g->e, f, value) && !is_around_given(g, f);
 }
 
-/* The function on top, of that name, has that variable from the program; its value is pushed and taken. */
+/* The program has put the value on top into the variable of the function below it, which has the
+** name `n`. Gather that, and pop the value. */
 static int gather_variable(struct gathering *g, struct name *n, const struct variable *v) {
     lua_State *L = g->e->L;
     int value = lua_gettop(L), fn = value - 1;
@@ -236,7 +249,7 @@ int tine__gather_variables(struct gathering *g) {
     return err;
 }
 
-/* Is what is on top a table that may get functions from the program later, and no cache? */
+/* Is the value on top a table that may get functions from the program later, and no cache? */
 static bool is_small(lua_State *L) {
     int t = lua_gettop(L), left = KEPT_FIELDS;
     if (!lua_istable(L, t))

@@ -1,11 +1,12 @@
-/* What was seen of tables, and whether it is still so.
+/* Watches: recording what was looked at for changes, and comparing (watch.h).
 **
-** That nothing of what a function or a module reaches was changed is found by long looks (changes.c). What they looked
-** at is noted here: fields, each with the value that was there, and whole tables, each as a number made of its keys and
-** of the addresses in it. As long as all of that is the same, nobody need look again: a raw comparison for each field.
+** Scans (changes.c) take long. So what they have looked at is recorded: fields, each with its
+** value, and whole tables, each as a hash of the keys and addresses in it. A scan is repeated only
+** if something differs; else there is one raw comparison for each field.
 **
-** The noted values are kept alive by a list in Lua (table, key and value of each item), so that an address stays its
-** own; what is in a whole table, by the record of what belongs there (changes.c).
+** A recorded value is kept alive by the watch's list (table, key and value of each item), so that
+** no other object gets its address. Functions in a hashed table are kept alive by its record
+** (scan.h) or by the company's list.
 */
 #include <lua.h>
 #include <stdlib.h>
@@ -35,16 +36,16 @@ static struct watched *add(struct watch *w) {
     return &w->items[w->n++];
 }
 
-/* ---- whole tables ---- */
+/* ---- hashes of tables ---- */
 
 struct count {
     lua_State *L;
     uint64_t hash;
     uint32_t fields;
-    bool values;       /* numbers and the like count, too, */
-    bool keys;         /* or that they are there */
-    bool functions;    /* nothing but functions does */
-    const void *outer; /* the table that was asked for */
+    bool values;       /* hash numbers, and the types of other values without an address */
+    bool keys;         /* hash the keys of values that have no address */
+    bool functions;    /* hash functions only */
+    const void *outer; /* the table that is hashed */
 };
 
 static inline void mix(struct count *c, uint64_t x) {
@@ -52,14 +53,15 @@ static inline void mix(struct count *c, uint64_t x) {
     c->hash ^= c->hash >> 29;
 }
 
-/* Items have no address: their order tells which is which. */
+/* An integer key has no address: the order of the keys tells which is which. */
 static inline uint64_t word_of(lua_State *L, int idx) {
     return (uint64_t)(uintptr_t)lua_topointer(L, idx);
 }
 
 static void count_table(struct count *c, int t, int depth);
 
-/* The table in a field is on top: it may be called, and hold functions. */
+/* Hash the table on top, which is a field's value: its metatable, as it may be callable, and its
+** content. */
 static void count_inner(struct count *c, int depth) {
     lua_State *L = c->L;
     if (lua_topointer(L, -1) == c->outer)
@@ -72,7 +74,7 @@ static void count_inner(struct count *c, int depth) {
         count_table(c, lua_gettop(L), depth - 1);
 }
 
-/* Of key and value, which are on top, the value is no object. */
+/* Key and value are on top, the value has no address. */
 static void count_value(struct count *c, int type) {
     lua_State *L = c->L;
     lua_Number x = lua_tonumber(L, -1);
@@ -82,7 +84,7 @@ static void count_value(struct count *c, int type) {
     mix(c, type == LUA_TNUMBER ? bits : 0);
 }
 
-/* Key and value are on top. */
+/* Hash the field whose key and value are on top. */
 static inline void count_field(struct count *c, int depth) {
     lua_State *L = c->L;
     int type = lua_type(L, -1);
@@ -109,7 +111,7 @@ static void count_table(struct count *c, int t, int depth) {
     lua_settop(L, t);
 }
 
-/* Of the table on top. *large: it has more than is counted. */
+/* The hash of the table on top. *large is set if the table has more than is hashed. */
 static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
     struct count c = {.L = L,
                       .values = how == WATCH_VALUES,
@@ -127,7 +129,7 @@ static uint64_t count_whole(lua_State *L, enum watch_how how, bool *large) {
     return c.hash;
 }
 
-/* ---- noting ---- */
+/* ---- recording ---- */
 
 static bool is_globals(lua_State *L, int t) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
@@ -136,7 +138,7 @@ static bool is_globals(lua_State *L, int t) {
     return is;
 }
 
-/* The next item's table is the one at `t`. */
+/* Add an item for the table or function at `t`. NULL: no memory. */
 static struct watched *begin(lua_State *L, struct watch *w, int list, int t) {
     lua_Integer at = 3 * (lua_Integer)w->n + 1;
     struct watched *item = add(w);
@@ -184,7 +186,8 @@ bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watc
     return true;
 }
 
-/* Which function or table is there; or else: nil, false, or something other. */
+/* What stands for the value at `idx`: the address of a function or table; else one of three
+** addresses: for nil, false, any other value. */
 static const void *object_in(lua_State *L, int idx) {
     static const char none, no, other;
     switch (lua_type(L, idx)) {
@@ -211,14 +214,15 @@ bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i)
     return true;
 }
 
-/* ---- asking ---- */
+/* ---- comparing ---- */
 
 /* The item's function is at `fn`. */
 static bool upvalue_holds(lua_State *L, const struct watched *item, int fn) {
     return lua_getupvalue(L, fn, (int)item->count) && object_in(L, -1) == item->expected;
 }
 
-/* Are these the same? 5 and 5.0 are not, nor 0.0 and -0.0, but NaN is what it was. */
+/* Are the values at `a` and `b` the same? 5 and 5.0 are not, nor are 0.0 and -0.0; NaN is the same
+** as NaN. */
 static bool is_same(lua_State *L, int a, int b) {
     lua_Number x = lua_tonumber(L, a), y = lua_tonumber(L, b);
     if (lua_type(L, a) != LUA_TNUMBER || lua_isinteger(L, a))
@@ -226,7 +230,7 @@ static bool is_same(lua_State *L, int a, int b) {
     return lua_type(L, b) == LUA_TNUMBER && !lua_isinteger(L, b) && memcmp(&x, &y, sizeof x) == 0;
 }
 
-/* The item's table is at `t`. */
+/* The item's table is at `t`, its key at `at` + 2 in the list. */
 static inline bool field_holds(lua_State *L, const struct watched *item, int list, lua_Integer at,
                                int t) {
     lua_rawgeti(L, list, at + 2);

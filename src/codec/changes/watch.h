@@ -1,4 +1,8 @@
-/* What was seen, and whether it is still so. */
+/* Watches: whether fields, tables and upvalues are still what they were.
+**
+** A watch records what was looked at for changes. As long as it holds, the result of that is still
+** valid.
+*/
 #ifndef TINE_CODEC_CHANGES_WATCH_H
 #define TINE_CODEC_CHANGES_WATCH_H
 
@@ -6,43 +10,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Something that was seen, and is to be the same still. */
+/* What a watched item records. */
 enum watch_how {
-    WATCH_FIELD,     /* a field */
-    WATCH_OBJECTS,   /* which objects a table, and tables in it, hold */
-    WATCH_KEYS,      /* and which keys with anything else */
-    WATCH_VALUES,    /* which values a table has */
-    WATCH_FUNCTIONS, /* which functions a table, and tables in it, hold */
-    WATCH_UPVALUE,   /* which function or table is in a variable of a function, or nil or false */
+    WATCH_FIELD,   /* the value of a field */
+    WATCH_OBJECTS, /* which functions, tables and userdata a table holds, and tables in it */
+    WATCH_KEYS,    /* the same, and which keys have other values */
+    /* which objects and numbers a table holds, and of which types its other values are */
+    WATCH_VALUES,
+    WATCH_FUNCTIONS, /* which functions a table holds, and tables in it */
+    /* the function or table in an upvalue of a function, or whether it is nil or false */
+    WATCH_UPVALUE,
 };
 
 struct watched {
     enum watch_how how;
-    bool again;           /* its table is that of the item before */
-    bool global;          /* it is the globals table */
-    const void *expected; /* of a field: the object in it; NULL: compare with what the list has */
-    uint64_t count;       /* of a table; or the variable's number */
+    bool again;  /* its table is that of the item before */
+    bool global; /* its table is the globals table */
+    /* Address of the object in a field or upvalue. Of a field, NULL: compare with the value in the
+    ** list. */
+    const void *expected;
+    uint64_t count; /* hash of a table's content; or the upvalue's index */
 };
 
-/* Belongs to a list in Lua: table, key and value of each item. */
+/* The items of a watch, and a Lua list, which belongs to it, with three values for each: table (or
+** function), key, value. Zeros are an empty watch. */
 struct watch {
     struct watched *items;
     uint32_t n, cap;
-    lua_Integer table; /* where the list has the last item's table */
-    uint64_t tick;     /* when that was, */
-    bool large;        /* if there is too much to count */
-    bool made;
+    lua_Integer table; /* index in the list of the last item's table */
+    /* A table is too large to be hashed: the watch holds only until the clock tine__tick moves on,
+    ** which was `tick`. */
+    uint64_t tick;
+    bool large;
+    bool made; /* it is complete and may be asked */
 };
 
-/* Note that the field at `key` of the table at `t` is what it is. False: no memory. */
+/* Record the field with the key at `key` of the table at `t`. False: no memory. Here and below
+** `list` is the stack index of the watch's list; memory errors may be raised. */
 bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
-/* Note what the table at `t` is. */
+/* Record the table at `t`. */
 bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
-/* Note which function or table is in upvalue `i` of the function at `fn`, or nil, or false. */
+/* Record upvalue `i` of the function at `fn`. */
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i);
-/* Is it all so still? The list is on top, at `list`; something is left above it. The globals table is at `env`, unless
-** that is 0. Never raises. */
+/* Is everything as it was recorded? The list is on top, at stack index `list`; other values may be
+** left above it. `env` is the stack index of the globals table, or 0. Never raises. */
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);
+/* Make it empty. Its list is the caller's. */
 void tine__watch_free(struct watch *w);
 
 #endif
