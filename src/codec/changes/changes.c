@@ -27,10 +27,11 @@
 
 /* ---- one field ---- */
 
-/* Look at the function or callable table on top, under the key at `key`. It is a change if the
-** record has something else under that key, or nothing and it does not belong there. That goes for
-** functions of the module, too, which the program may have put there. Where the record has false,
-** the module's own function may be back. Returns 1 if the record has the key, else 0. */
+/* Look at the function or callable table on top, under the key at `key`. It is no change if the
+** record has it there. Nor is it one if it belongs there (tine__scan_belongs) and the record has
+** either false under a string key, or nothing, in the first scan or in a filled table. Else it is a
+** change, even if it is the module's, as the program may have put it there. Returns 1 if the record
+** has the key, else 0. */
 static int look_at(struct scan *s, int own, int prefix, int key, bool callable) {
     lua_State *L = s->e->L;
     lua_pushvalue(L, key);

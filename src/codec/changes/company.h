@@ -1,5 +1,6 @@
 /* The company of a name: the changes that are sent with it. They are the changes in the named
-** object, and in the modules that the code of its module reaches (uses.h).
+** object, and in the modules that the code of its module reaches (uses.h). The number of a name is
+** its index in names.list.
 */
 #ifndef TINE_CODEC_CHANGES_COMPANY_H
 #define TINE_CODEC_CHANGES_COMPANY_H

@@ -1,7 +1,6 @@
 /* What the program has changed in Lua's standard libraries, as far as code uses them.
 **
-** A use is the name of a standard library and
-** the name of a field, or false for any field.
+** A use is the name of a standard library, and the name of a field in it or false for any field.
 */
 #ifndef TINE_CODEC_CHANGES_LIBRARIES_H
 #define TINE_CODEC_CHANGES_LIBRARIES_H

@@ -18,7 +18,7 @@ bool tine__scan_has_settings(struct scan *s, int t, int prefix);
 /* Is the value on top, under the key at `key` of that table, a scalar that only the program can
 ** have put there? */
 bool tine__scan_is_setting(struct scan *s, int t, int prefix, int key);
-/* Append the value on top as a setting. Key and prefix as above. */
+/* Append the value on top as a setting. `prefix` and `key` as above. */
 void tine__scan_add_setting(struct scan *s, int prefix, int key);
 /* Watch the scalars that are settings or may become settings, in the table at `t`, of the module
 ** with that file, and in the tables in it. False: no memory. */

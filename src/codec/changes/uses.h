@@ -1,8 +1,8 @@
 /* What the code of modules reaches.
 **
 ** The reach of a module is the module itself, the loaded modules that its code names (as string
-** constants), those that their code names, and so on. Who loads the module loads them, too. A list
-** of their names, which has the names as keys, too.
+** constants), those that their code names, and so on. A process that loads the module loads these,
+** too. On the stack a reach is a list of the modules' names, which has the names as keys, too.
 */
 #ifndef TINE_CODEC_CHANGES_USES_H
 #define TINE_CODEC_CHANGES_USES_H

@@ -26,10 +26,10 @@ struct variable {
 /* May the variable have `what` at first, according to the file's code? See
 ** tine__file_starts_with. */
 bool tine__variable_starts_with(const struct variable *v, uint64_t what);
-/* May functions assign to it what they are called with? */
+/* May functions assign to the variable what they are called with? */
 bool tine__variable_is_given(const struct variable *v);
-/* The variable is looked at, with the value on top. If functions may assign arguments to it and the
-** file does not tell what it had at first, keep the first value that is seen here. */
+/* To be called when the variable is looked at; its value is on top. If functions may assign
+** arguments to it and the file does not tell what it had at first, the first value seen is kept. */
 void tine__variable_meet(struct encoder *e, const struct variable *v);
 /* Is the value on top another one than the variable had at first? Where the file does not tell what
 ** that was, it is the value that was seen first. */

@@ -73,9 +73,9 @@ static bool is_put_there(const struct gathering *g, const struct file *f, int fn
 }
 
 /* May the module have put the C function on top into the variable itself? It may if the function is
-** a standard one that the module's code names, or whose name is the variable's (local getmetatable
-** = require "debug".getmetatable); if no module holds it (an iterator); or if it is a coroutine
-** that the module has wrapped. */
+** a standard one that the module's code names, or that is called like the variable, as in
+** `local getmetatable = require "debug".getmetatable`; if no module holds it (an iterator); or if
+** it is a coroutine that the module has wrapped. */
 static bool is_usual(struct encoder *e, const struct file *f, const char *module,
                      const char *variable) {
     lua_State *L = e->L;

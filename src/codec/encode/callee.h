@@ -6,8 +6,8 @@
 
 struct encoder;
 
-/* Append the callee at `fn`. With `origin` also find out where it was defined, for labels: its
-** struct known is then at stack index e->callee, also when encoding fails after that was found. */
+/* Append the callee at `fn`. With `origin` also find its origin, for labels: then its struct known
+** (code.h) is at stack index e->callee, even if encoding fails after that was found. */
 int tine__encode_callee(struct encoder *e, int fn, bool origin);
 
 #endif

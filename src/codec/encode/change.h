@@ -10,9 +10,9 @@ struct encoder;
 struct step;
 
 /* Append the path at stack index `path` and the value at the next one. `module` says for error
-** messages where the change is: see STEP_CHANGE. If the value cannot be sent, `stays` is sent in
-** its place as the reason; HELD_NONE: that is an error. A path that cannot be sent is replaced by
-** false. */
+** messages where the change is: see STEP_CHANGE. If the value cannot be sent, a placeholder with
+** the reason `stays` is appended instead; HELD_NONE: that is an error. If the path cannot be sent,
+** false and a placeholder are appended. */
 int tine__change_put(struct encoder *e, int module, int path, const struct step *up,
                      enum wire_held stays);
 /* Append `count` changes of the list at `list`, each of which has three items: name of a standard

@@ -136,7 +136,7 @@ bool tine__company_covers(struct encoder *e, lua_Integer number) {
     return known;
 }
 
-/* Is the change on top wanted? Those in one table, and those in libraries, are sent once in a
+/* Is the change on top wanted? Those in one object, and those in libraries, are sent once in a
 ** message, and not if the outer company has them. The keys of e->seen are addresses inside the
 ** object: + 2 its changes, + 4 its metatable; in a struct file: + 3 the libraries that its code
 ** uses. A metatable is asked for by itself, since it may come after changes of other tables. */

@@ -21,8 +21,8 @@ int tine__company_put_new(struct encoder *e, int idx, struct name *n, const stru
 /* `number` is the number + 1 of a name. Is its module in the reach of the name whose company is
 ** being written? Then all changes in that module are in that company. */
 bool tine__company_covers(struct encoder *e, lua_Integer number);
-/* Have all names in the company that was collected last for `n` still their operations? One has
-** lost it when its file has changed since. */
+/* Have all names in the company that was collected last for `n` still operations that can be
+** appended (name.wire)? A name loses it when its module's file has changed. */
 bool tine__company_is_known(struct encoder *e, const struct name *n);
 
 #endif

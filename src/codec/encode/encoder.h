@@ -1,5 +1,6 @@
 /* The encoder: the state of writing one Lua value after another as msgpack bytes, and what the
-** files of this folder share. codec.h describes the format.
+** files of this folder share. codec.h describes the format: segments, operations, ordinals of
+** objects and marks.
 **
 ** Errors. Functions that take a struct encoder and return int return 0 or a positive value on
 ** success, else a negative code: TINE_E..., ENCODE_AGAIN or ENCODE_ENDLESS. With a TINE_E... code

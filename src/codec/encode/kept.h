@@ -1,9 +1,8 @@
 /* Encoding of what modules keep about a table.
 **
-** A module may keep data about an object apart from it: in a table of the module with weak keys,
-** whose key is the object. That table is a keeper here (names.kept has them), and what it has under
-** the object is kept about the object. It belongs to the object, so it is sent with it, and is put
-** into the same keeper of the receiver's module.
+** A module may keep data about an object outside of it, in a table with weak keys, under the object
+** as a key. Such a table is called a keeper here (names.kept lists them). The data belongs to the
+** object, so it is sent with the object, and the receiver puts it into the keeper of its own module.
 */
 #ifndef TINE_CODEC_ENCODE_KEPT_H
 #define TINE_CODEC_ENCODE_KEPT_H
@@ -12,8 +11,8 @@
 #include "codec/encode/encoder.h"
 #include "codec/state.h"
 
-/* Append the table at `t` by value, together with what is kept about it. Returns 1; 0, and nothing
-** is appended: nothing is kept about it; or an error. */
+/* If keepers have something about the table at `t`, append the table by value and what they have,
+** and return 1. If not, append nothing and return 0. Or an error. */
 int tine__kept_encode(struct encoder *e, int t, const struct step *step);
 
 /* Does a keeper have something about the table at `t`? */

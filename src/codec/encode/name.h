@@ -1,5 +1,6 @@
-/* Encoding of names. A name says where in a loaded module an object is; the receiver takes what its
-** own module has there (names/names.h).
+/* Encoding of names. An object that is sent by value is copied. One that is sent by name is not:
+** the name says where in a loaded module the object is, and the receiver takes what its own module
+** has there (names/names.h).
 */
 #ifndef TINE_CODEC_ENCODE_NAME_H
 #define TINE_CODEC_ENCODE_NAME_H

@@ -1,4 +1,5 @@
-/* The messages of encoding errors: the way to the value, then what is wrong with it.
+/* The messages of encoding errors: the way to the value, which is its steps (struct step), then what
+** is wrong with it.
 **
 **     argument 2: key "handlers"[3]: upvalue 'db' of function at report.lua:12: cannot send ...
 */

@@ -36,7 +36,7 @@ static inline void copy_short(char *to, const char *from, size_t n) {
     }
 }
 
-/* The caller has made room for 32 bytes. */
+/* Append the string at `idx`. The caller has made room for 32 bytes. */
 static inline int encode_string(struct encoder *e, int idx, const struct step *step) {
     size_t len;
     const char *s = lua_tolstring(e->L, idx, &len);
