@@ -211,6 +211,12 @@ static int test_codec(lua_State *L) {
 
 /* ---- encoding ---- */
 
+/* Each message begins in small memory, as a pool's does: then it has to grow anywhere in any of them. */
+static struct buf *fresh(struct pair *p) {
+    tine__buf_free(&p->out);
+    return &p->out;
+}
+
 static int give(lua_State *L, struct pair *p, int err) {
     if (err) {
         lua_pushnil(L);
@@ -225,15 +231,12 @@ static int give(lua_State *L, struct pair *p, int err) {
 static int pair_fn(lua_State *L) {
     struct pair *p = check(L);
     const struct codec_origin *origin;
-    p->out.len = 0;
-    int err = tine__encode_function(L, p->here, 2, &p->out, &origin);
-    return give(L, p, err);
+    return give(L, p, tine__encode_function(L, p->here, 2, fresh(p), &origin));
 }
 
 static int pair_args(lua_State *L) {
     struct pair *p = check(L);
-    p->out.len = 0;
-    return give(L, p, tine__encode_arguments(L, p->here, 2, lua_gettop(L) - 1, &p->out));
+    return give(L, p, tine__encode_arguments(L, p->here, 2, lua_gettop(L) - 1, fresh(p)));
 }
 
 /* An encode function may come here again: then into a buffer of its own. */
@@ -251,8 +254,7 @@ static int pair_values(lua_State *L) {
     if (p->busy)
         return values_again(L, p);
     p->busy = true;
-    p->out.len = 0;
-    int err = tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, &p->out);
+    int err = tine__encode_values(L, p->here, 2, lua_gettop(L) - 1, fresh(p));
     p->busy = false;
     return give(L, p, err);
 }
@@ -331,11 +333,10 @@ static int run_task(lua_State *L) {
 
 static int pair_run(lua_State *L) {
     struct pair *p = check(L);
-    struct task t = {.p = p, .out = &p->out};
+    struct task t = {.p = p, .out = fresh(p)};
     t.fn = luaL_checklstring(L, 2, &t.fn_len);
     t.args = luaL_checklstring(L, 3, &t.args_len);
     lua_State *other = p->other ? p->other : L;
-    p->out.len = 0;
     lua_pushcfunction(other, run_task);
     lua_pushlightuserdata(other, &t);
     int status = lua_pcall(other, 1, 0, 0);

@@ -1,12 +1,12 @@
 /* msgpack-c's packer, instantiated so that it writes straight into a struct buf.
 **
-** Nothing here checks for room. The caller reserves it first (PACK_MAX bytes suffice for any header
-** or number), so that one check does for several writes.
+** Nothing here makes room: a function reserves what it packs (PACK_MAX bytes cover any header or
+** number), in one test for several writes, and does so anew behind each call of a function that may
+** pack or reserve itself; base/buf.h asserts it.
 */
 #ifndef TINE_CODEC_PACK_H
 #define TINE_CODEC_PACK_H
 
-#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,19 +19,17 @@
 #define PACK_MAX 16
 
 static inline void pack_bytes(struct buf *b, const void *p, size_t n) {
-    assert(n <= b->cap - b->len);
-    memcpy(b->data + b->len, p, n);
+    memcpy(buf_end(b, n), p, n);
     b->len += n;
 }
 
 /* The bytes of a string, of any length. */
 static inline void pack_text(struct buf *b, const char *text, size_t n) {
-    assert(n <= b->cap - b->len);
+    char *at = buf_take(b, n);
     if (b->shared)
-        stream_copy(b->data + b->len, text, n);
+        stream_copy(at, text, n);
     else
-        memcpy(b->data + b->len, text, n);
-    b->len += n;
+        memcpy(at, text, n);
 }
 
 /* An id of the store: always written as uint 64, as ids are nearly always large. */

@@ -56,7 +56,7 @@ static bool encode_several(lua_State *L, int first, int n, struct buf *out) {
     size_t start = out->len;
     if (buf_reserve(out, SEGMENT_HEAD + PACK_MAX))
         return false;
-    out->len += SEGMENT_HEAD;
+    buf_take(out, SEGMENT_HEAD);
     pack_array(out, (size_t)n);
     for (int end = first + n; first < end; first++)
         if (!tine__encode_scalar(L, first, out)) {
@@ -72,7 +72,7 @@ static inline bool encode_one(lua_Integer i, struct buf *out) {
     size_t start = out->len;
     if (buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return false;
-    out->len += SEGMENT_HEAD;
+    buf_take(out, SEGMENT_HEAD);
     pack_array(out, 1);
     pack_int64(out, i);
     segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);

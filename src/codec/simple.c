@@ -218,7 +218,7 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     if (s->fn != p || !code || c->strings || lua_type(L, fn) != LUA_TFUNCTION ||
         (code->nups > 0 && !lua_checkstack(L, 60)) || buf_reserve(out, SEGMENT_HEAD + 2 * PACK_MAX))
         return NULL;
-    out->len += SEGMENT_HEAD;
+    buf_take(out, SEGMENT_HEAD);
     pack_array(out, 2u + code->nups);
     pack_bytes(out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
     pack_id(out, code_id(code));

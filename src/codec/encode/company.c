@@ -49,8 +49,7 @@ static int begin_company(struct company *p) {
     if (buf_reserve(e->out, PACK_MAX))
         return tine__encode_nomem(e);
     p->head = e->out->len;
-    e->out->data[p->head] = (char)0xdd;
-    e->out->len += 5;
+    *buf_take(e->out, 5) = (char)0xdd;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_CHANGED}, 3);
     int err = tine__name_put(e, &e->c->names.list[p->id]);
     return err < 0 ? err : 0;

@@ -116,7 +116,7 @@ int tine__encode_met(struct encoder *e, struct seen_entry *s, int idx, const str
     return tine__seen_put(&e->seen, p, found) ? 0 : tine__encode_nomem(e);
 }
 
-/* ---- heads of operations ---- */
+/* ---- operations and extensions ---- */
 
 int tine__encode_op(struct encoder *e, unsigned count, enum wire_op op) {
     int err = encode_room(e, PACK_MAX);
@@ -127,9 +127,13 @@ int tine__encode_op(struct encoder *e, unsigned count, enum wire_op op) {
     return 0;
 }
 
-int tine__encode_held(struct encoder *e, enum wire_held why) {
+int tine__encode_ext(struct encoder *e, unsigned char type, unsigned byte) {
     int err = encode_room(e, PACK_MAX);
     if (!err)
-        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_HELD, (unsigned char)why}, 3);
+        pack_bytes(e->out, (unsigned char[]){0xd4, type, (unsigned char)byte}, 3);
     return err;
+}
+
+int tine__encode_held(struct encoder *e, enum wire_held why) {
+    return tine__encode_ext(e, EXT_HELD, why);
 }

@@ -104,6 +104,8 @@ struct encoder {
 
 /* Append the head of an operation that has `count` items, its marker included. */
 int tine__encode_op(struct encoder *e, unsigned count, enum wire_op op);
+/* Append an extension of that type with one byte. */
+int tine__encode_ext(struct encoder *e, unsigned char type, unsigned byte);
 /* Append a placeholder for a value that is not sent, with the reason. */
 int tine__encode_held(struct encoder *e, enum wire_held why);
 /* The entry `s` has the address of the object at `idx`. If it is the entry of this object

@@ -4,7 +4,6 @@
 #include "codec/encode/encoder.h"
 #include "codec/encode/environment.h"
 #include "codec/encode/seen.h"
-#include "codec/pack.h"
 #include "codec/state.h"
 #include "codec/wire.h"
 
@@ -145,6 +144,5 @@ int tine__encode_env(struct encoder *e, unsigned number) {
     if (value && value->kind == SEEN_OBJECT && !value->upvalue &&
         tine__encode_same(e, value, lua_gettop(e->L)) && tine__env_of(e, lua_gettop(e->L)))
         return tine__encode_env_ref(e, value, number);
-    pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, (unsigned char)number}, 3);
-    return 0;
+    return tine__encode_ext(e, EXT_ENV, number);
 }

@@ -17,8 +17,7 @@ void tine__get_protected(lua_State *L, int t);
 /* The number of the call environment at `env`, which is the value of an upvalue _ENV; a new number
 ** if it has none yet. 0: the value does not stand for the globals; negative: an error. */
 int tine__env_number(struct encoder *e, int env, const struct step *step);
-/* Append that an upvalue _ENV, whose value is on top, is call environment `number`. The caller has
-** made room for PACK_MAX bytes. */
+/* Append that an upvalue _ENV, whose value is on top, is call environment `number`. */
 int tine__encode_env(struct encoder *e, unsigned number);
 /* The table at `t` is being encoded as a value. If it is a call environment, too, and the receiver
 ** has not been told that yet, return its number: then the caller tells it. Else 0. */

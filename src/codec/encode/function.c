@@ -49,10 +49,8 @@ static int encode_upvalue(struct encoder *e, const struct code *code, uint32_t o
     int fn = step->at, i = (int)step->n;
     const void *box = lua_upvalueid(L, fn, i);
     bool found;
-    int err = encode_room(e, PACK_MAX);
-    if (err)
-        return err;
-    if ((err = encode_meet(e, fn, box, step, &found)) || found)
+    int err = encode_meet(e, fn, box, step, &found);
+    if (err || found)
         return err;
     struct seen_entry *s = &e->seen.entries[e->seen.len - 1];
     s->ordinal = ordinal;
@@ -71,8 +69,8 @@ static int encode_upvalue(struct encoder *e, const struct code *code, uint32_t o
 
 static int encode_code(struct encoder *e, struct code *code) {
     uint64_t id = code_id(code);
-    int err = encode_room(e, id ? PACK_MAX : code->len + 8 + PACK_MAX);
-    if (err || (err = tine__known_name(e, &code->known)))
+    int err = tine__known_name(e, &code->known);
+    if (err || (err = encode_room(e, id ? PACK_MAX : code->len + 8 + PACK_MAX)))
         return err;
     pack_bytes(e->out, (unsigned char[]){0xd4, EXT_OP, OP_FUNCTION}, 3);
     if (id) {
@@ -114,7 +112,7 @@ static int encode_by_value(struct encoder *e, struct code *code, int fn, uint32_
     if ((err = encode_room(e, PACK_MAX)))
         return err;
     if (names) /* the number of items is filled in at the end */
-        e->out->len += 5;
+        buf_take(e->out, 5);
     else
         pack_array(e->out, 2u + code->nups);
     if ((err = encode_code(e, code)))

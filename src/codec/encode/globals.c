@@ -322,7 +322,7 @@ int tine__encode_globals(struct encoder *e, const struct code *code, int fn, int
     uint64_t number = (uint64_t)env | (n.own && keeps(L, code, n.env) ? ENV_KEEPS : 0);
     if ((err = encode_room(e, PACK_MAX)))
         return err;
-    e->out->len += 9;
+    buf_take(e->out, 9);
     if ((err = put_pairs(&n, &number)))
         return err;
     if (n.count || number & ENV_KEEPS) {

@@ -144,8 +144,8 @@ static int finish_segment(struct encoder *e, size_t start) {
         tidy_marks(e);
         if (buf_reserve(e->out, (size_t)e->nmarks * 4))
             return tine__encode_nomem(e);
-        for (uint32_t i = 0; i < e->nmarks; i++, e->out->len += 4)
-            put_le32(e->out->data + e->out->len, e->marks[i]);
+        for (uint32_t i = 0; i < e->nmarks; i++)
+            put_le32(buf_take(e->out, 4), e->marks[i]);
     }
     put_le32(e->out->data + start, (uint32_t)body);
     put_le32(e->out->data + start + 4, e->nmarks | (e->globals ? SEGMENT_GLOBALS : 0));
@@ -173,7 +173,7 @@ static int encode_once(struct encoder *e, const struct job *j) {
     forget(e, j);
     if (buf_reserve(e->out, SEGMENT_HEAD))
         return tine__encode_nomem(e);
-    e->out->len += SEGMENT_HEAD;
+    buf_take(e->out, SEGMENT_HEAD);
     int err = encode_body(e, j);
     if (likely(!err))
         err = finish_segment(e, start);

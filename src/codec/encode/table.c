@@ -68,17 +68,28 @@ static inline unsigned char *bytes_at(struct encoder *e, size_t at) {
 
 /* Move what follows offset `at` by `by` bytes. */
 static int shift(struct encoder *e, size_t at, size_t by) {
-    int err = encode_room(e, by + PACK_MAX);
+    int err = encode_room(e, by);
     if (err)
         return err;
-    memmove(e->out->data + at + by, e->out->data + at, e->out->len - at);
-    e->out->len += by;
+    size_t n = e->out->len - at;
+    buf_take(e->out, by);
+    memmove(bytes_at(e, at + by), bytes_at(e, at), n);
     return 0;
 }
 
-static void begin_plain(struct encoder *e, struct layout *o, size_t len) {
+static int begin_plain(struct encoder *e, struct layout *o, size_t len) {
+    if (unlikely(buf_reserve(e->out, PACK_MAX)))
+        return tine__encode_nomem(e);
     o->kind = len ? LAYOUT_ARRAY : LAYOUT_MAP;
     o->head_len = head_len(len);
+    buf_take(e->out, o->head_len);
+    return 0;
+}
+
+/* The array turns out to have no items. */
+static void turn_into_map(struct encoder *e, struct layout *o) {
+    o->kind = LAYOUT_MAP;
+    o->head_len = head_len(0);
     e->out->len = o->head + o->head_len;
 }
 
@@ -102,8 +113,8 @@ static void finish_op(struct encoder *e, struct layout *o) {
     uint64_t count = 3 + (uint64_t)o->items + 2 * o->pairs;
     unsigned char op = o->env ? OP_ENVIRONMENT : OP_TABLE;
     uint32_t items = (uint32_t)o->items | o->env << ENV_ITEMS_SHIFT;
-    unsigned char head[OP_HEAD + PACK_MAX];
-    struct buf b = {.data = (char *)head, .cap = sizeof head};
+    char head[OP_HEAD + PACK_MAX];
+    struct buf b = {.data = head, .cap = sizeof head};
     unsigned char *at = bytes_at(e, o->head);
     size_t body = e->out->len - o->head - OP_HEAD;
     if (body > SHORTEN_MAX) {
@@ -112,6 +123,7 @@ static void finish_op(struct encoder *e, struct layout *o) {
         put_be32(at + 9, items);
         return;
     }
+    (void)buf_reserve(&b, sizeof head); /* which it has: nothing grows */
     pack_array(&b, (size_t)count);
     pack_bytes(&b, (unsigned char[]){0xd4, EXT_OP, op}, 3);
     pack_uint32(&b, items);
@@ -145,11 +157,10 @@ static bool is_gap(lua_State *L, int t, lua_Integer i, lua_Integer k) {
 }
 
 static int put_nils(struct encoder *e, lua_Integer n) {
-    int err = encode_room(e, (size_t)n + PACK_MAX);
+    int err = encode_room(e, (size_t)n);
     if (err)
         return err;
-    memset(e->out->data + e->out->len, 0xc0, (size_t)n);
-    e->out->len += (size_t)n;
+    memset(buf_take(e->out, (size_t)n), 0xc0, (size_t)n);
     return 0;
 }
 
@@ -240,7 +251,7 @@ static int encode_pairs(struct encoder *e, int t, struct layout *o, const struct
     struct step step = {.up = up, .at = lua_gettop(L) - 1};
     int err = 0;
     if (o->kind == LAYOUT_ARRAY && o->items == 0)
-        begin_plain(e, o, 0);
+        turn_into_map(e, o);
     do {
         if (unlikely(o->skip) && skipped(L, o))
             goto next;
@@ -291,7 +302,7 @@ static int begin_op(struct encoder *e, struct layout *o, int meta, const struct 
     if (err)
         return err;
     o->kind = LAYOUT_OP;
-    e->out->len += OP_HEAD;
+    buf_take(e->out, OP_HEAD);
     if (meta)
         return tine__encode_metatable(e, meta, &step);
     pack_nil(e->out);
@@ -309,7 +320,7 @@ int tine__encode_contents(struct encoder *e, int t, int meta, const struct step 
     if (meta || unlikely(o.env))
         err = begin_op(e, &o, meta, up);
     else
-        begin_plain(e, &o, (size_t)len);
+        err = begin_plain(e, &o, (size_t)len);
     if (likely(!err))
         err = encode_content(e, t, len, &o, up);
     e->levels--;
@@ -360,10 +371,8 @@ int tine__encode_table(struct encoder *e, int t, const struct step *step) {
     const void *p = lua_topointer(L, t);
     int err;
     bool found, same = false;
-    if (unlikely(p == e->c->globals)) {
-        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_ENV, 0}, 3);
-        return 0;
-    }
+    if (unlikely(p == e->c->globals))
+        return tine__encode_ext(e, EXT_ENV, 0);
     if (unlikely((err = encode_meet(e, t, p, step, &found)) || found))
         return err;
     if (name_possible(&e->c->names, p)) {

@@ -138,10 +138,8 @@ int tine__encode_userdata(struct encoder *e, int idx, const struct step *step) {
 
 int tine__encode_light(struct encoder *e, int idx, const struct step *step) {
     const void *p = lua_touserdata(e->L, idx);
-    if (!p) {
-        pack_bytes(e->out, (unsigned char[]){0xd4, EXT_NULL, 0}, 3);
-        return 0;
-    }
+    if (!p)
+        return tine__encode_ext(e, EXT_NULL, 0);
     int err = tine__name_encode(e, idx, p, step);
     if (err)
         return err < 0 ? err : 0;

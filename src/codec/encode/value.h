@@ -42,10 +42,9 @@ static inline int encode_string(struct encoder *e, int idx, const struct step *s
     const char *s = lua_tolstring(e->L, idx, &len);
     if (len >= 32)
         return tine__encode_long(e, s, len, step);
-    char *to = e->out->data + e->out->len;
+    char *to = buf_take(e->out, len + 1);
     *to = (char)(0xa0 | len);
     copy_short(to + 1, s, len);
-    e->out->len += len + 1;
     return 0;
 }
 
