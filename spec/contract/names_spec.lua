@@ -95,6 +95,38 @@ describe("names", function()
       end)
     end)
 
+    -- Only the types of what a library holds besides functions and numbers were looked at again.
+    it("are joined by the latest data, whichever of its fields a task reads", function()
+      local pattern = utf8.charpattern
+      finally(function() utf8.charpattern, utf8.flag = pattern, nil end) -- luacheck: ignore
+      local u = utf8
+      local ways = {
+        function(k) return utf8[k] end,
+        function(k) local lib = utf8 return lib[k] end,
+        function(k) return u[k] end,
+        load "local k = ... local lib = utf8 return lib[k]",
+      }
+      with_pool(function(run)
+        local function look(k, wanted)
+          for i, way in ipairs(ways) do
+            for _ = 1, 4 do
+              local got = run(way, k)
+              assert(got == wanted and math.type(got) == math.type(wanted), ("%s, way %d: %s"):format(k, i, got))
+            end
+          end
+        end
+        look("charpattern", pattern)
+        for _, value in ipairs { "changed", "again", pattern } do
+          utf8.charpattern = value -- luacheck: ignore
+          look("charpattern", value)
+        end
+        for _, value in ipairs { true, false, true, 0, 0.0, 0, 1 << 53, (1 << 53) + 1, "a", "b", ("long"):rep(50) } do
+          utf8.flag = value -- luacheck: ignore
+          look("flag", value)
+        end
+      end)
+    end)
+
     it("are joined by methods of strings that the program has added", function()
       local meta = getmetatable ""
       string.shout = function(s) return s .. "!" end -- luacheck: ignore

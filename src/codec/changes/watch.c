@@ -11,6 +11,7 @@
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hash.h"
 #include "base/hot.h"
 #include "base/sys.h"
 #include "codec/changes/watch.h"
@@ -42,7 +43,7 @@ struct count {
     lua_State *L;
     uint64_t hash;
     uint32_t fields;
-    bool values;       /* hash numbers, and the types of other values without an address */
+    bool values;       /* hash scalars, too */
     bool keys;         /* hash the keys of values that have no address */
     bool functions;    /* hash functions only */
     const void *outer; /* the table that is hashed */
@@ -74,14 +75,26 @@ static void count_inner(struct count *c, int depth) {
         count_table(c, lua_gettop(L), depth - 1);
 }
 
-/* Key and value are on top, the value has no address. */
-static void count_value(struct count *c, int type) {
-    lua_State *L = c->L;
-    lua_Number x = lua_tonumber(L, -1);
-    uint64_t bits = 0;
-    memcpy(&bits, &x, sizeof x < sizeof bits ? sizeof x : sizeof bits);
-    mix(c, word_of(L, -2) + (uint64_t)type);
-    mix(c, type == LUA_TNUMBER ? bits : 0);
+/* What stands for the value on top, a scalar. For a string that is its text: nobody keeps the string
+** alive, so another one may get its address. */
+static uint64_t word_of_scalar(lua_State *L, int type) {
+    lua_Number x;
+    size_t len;
+    const char *text;
+    switch (type) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, -1, &len);
+        return tine__hash(text, len);
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, -1))
+            return (uint64_t)lua_tointeger(L, -1);
+        x = lua_tonumber(L, -1);
+        return tine__hash(&x, sizeof x);
+    case LUA_TBOOLEAN:
+        return (uint64_t)lua_toboolean(L, -1);
+    default:
+        return word_of(L, -1);
+    }
 }
 
 /* Hash the field whose key and value are on top. */
@@ -96,7 +109,7 @@ static inline void count_field(struct count *c, int depth) {
     if (type == LUA_TFUNCTION || type == LUA_TTABLE || type == LUA_TUSERDATA)
         mix(c, word_of(L, -2) + 3 * word_of(L, -1));
     else if (c->values)
-        count_value(c, type);
+        mix(c, word_of(L, -2) + (uint64_t)type + 3 * word_of_scalar(L, type));
     else if (c->keys)
         mix(c, word_of(L, -2));
     if (type == LUA_TTABLE && !c->values)

@@ -12,11 +12,10 @@
 
 /* What a watched item records. */
 enum watch_how {
-    WATCH_FIELD,   /* the value of a field */
-    WATCH_OBJECTS, /* which functions, tables and userdata a table holds, and tables in it */
-    WATCH_KEYS,    /* the same, and which keys have other values */
-    /* which objects and numbers a table holds, and of which types its other values are */
-    WATCH_VALUES,
+    WATCH_FIELD,     /* the value of a field */
+    WATCH_OBJECTS,   /* which functions, tables and userdata a table holds, and tables in it */
+    WATCH_KEYS,      /* the same, and which keys have other values */
+    WATCH_VALUES,    /* which objects and scalars a table holds */
     WATCH_FUNCTIONS, /* which functions a table holds, and tables in it */
     /* the function or table in an upvalue of a function, or whether it is nil or false */
     WATCH_UPVALUE,
