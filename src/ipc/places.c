@@ -41,26 +41,23 @@ static void look(struct queue *q, uint64_t tail) {
         /* a word of any other item is rubbish that a worker has written */
         if (state_in(word) != SLOT_FREE && newer(word, seq) == 0)
             break;
-        if (!(places[seq % QUEUE_SLOTS] & PLACE_LIFTED))
+        if (!(places[seq % QUEUE_SLOTS] & PLACE_PASSED))
             leave(p, places[seq % QUEUE_SLOTS]);
     }
     p->left = seq;
 }
 
-bool tine__places_room(struct queue *q, uint64_t tail, unsigned n) {
-    if (tail - q->places->left + n > QUEUE_SLOTS)
+bool tine__places_room(struct queue *q, uint64_t tail) {
+    if (tail - q->places->left == QUEUE_SLOTS)
         look(q, tail);
-    return tail - q->places->left + n <= QUEUE_SLOTS;
-}
-
-void tine__places_lift(struct queue *q, uint64_t seq) {
-    q->c->place[seq % QUEUE_SLOTS] |= PLACE_LIFTED;
+    return tail - q->places->left < QUEUE_SLOTS;
 }
 
 void tine__places_pass_on(struct queue *q, uint64_t seq, uint64_t tail) {
     uint16_t *const places = q->c->place;
     uint32_t *const refs = q->places->ref;
-    places[tail % QUEUE_SLOTS] = places[seq % QUEUE_SLOTS] & (uint16_t)~PLACE_LIFTED;
+    places[tail % QUEUE_SLOTS] = places[seq % QUEUE_SLOTS];
+    places[seq % QUEUE_SLOTS] |= PLACE_PASSED;
     refs[tail % QUEUE_SLOTS] = refs[seq % QUEUE_SLOTS];
 }
 
@@ -68,9 +65,9 @@ bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned
     struct places *p = q->places;
     unsigned size = length <= SLOT_SMALL;
     struct places_of_size *s = &p->sizes[size];
-    if (s->nfree == 0 || tail - p->left == QUEUE_SLOTS)
+    if (s->nfree == 0)
         look(q, tail);
-    if (tail - p->left == QUEUE_SLOTS)
+    if (!tine__places_room(q, tail))
         return false;
     if (s->nfree > 0)
         *place = s->free[--s->nfree];

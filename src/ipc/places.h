@@ -18,7 +18,7 @@
 #include "ipc/queue.h"
 
 #define PLACE_LEFT 0x8000u   /* the item has left the place */
-#define PLACE_LIFTED 0x8000u /* in the place of an item: the place passes on to another item */
+#define PLACE_PASSED 0x8000u /* in the place of an item: the place has passed on to another item */
 
 /* The places of one size. */
 struct places_of_size {
@@ -39,11 +39,9 @@ struct places {
 struct places *tine__places_new(uint64_t first);
 /* Find a place for item `tail`, which has `length` bytes beside its head. False: there is none. */
 bool tine__places_take(struct queue *q, uint64_t tail, uint64_t length, unsigned *place);
-/* Are there `n` sequence numbers from `tail` on? */
-bool tine__places_room(struct queue *q, uint64_t tail, unsigned n);
-/* Item `seq` was withdrawn. tine__places_lift keeps its place in use; tine__places_pass_on then
-** makes that the place of item `tail`. */
-void tine__places_lift(struct queue *q, uint64_t seq);
+/* Is the sequence number `tail` free? */
+bool tine__places_room(struct queue *q, uint64_t tail);
+/* Item `seq` was withdrawn: its place, and its ref, become those of item `tail`. */
 void tine__places_pass_on(struct queue *q, uint64_t seq, uint64_t tail);
 /* The worker that has this item is going to be killed: keep the place. */
 void tine__places_keep(struct queue *q, uint64_t seq, unsigned worker);

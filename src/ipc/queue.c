@@ -69,8 +69,46 @@ static void tell_past(const struct queue *q, uint64_t seq, struct queue_past *pa
 ** written by workers; fetching it takes as long as all the rest of a put, so it is prefetched. */
 #define NEXT_LINE (64 / sizeof(uint64_t))
 
+/* Find the READY item of the greatest label again. */
+static void find_greatest(struct queue *q, uint64_t tail) {
+    uint64_t word;
+    q->greatest = 0;
+    if (!tine__queue_find(q, &word))
+        return;
+    for (uint64_t seq = q->from; seq < tail; seq++) {
+        if (!is_ready(q, seq) || label_of(q, seq) < q->greatest)
+            continue;
+        q->greatest = label_of(q, seq);
+        q->last = seq;
+    }
+}
+
+/* Is an item of this label taken after all that are READY? */
+static bool is_last(struct queue *q, uint64_t label, uint64_t tail) {
+    if (label >= q->greatest)
+        return true;
+    if (is_ready(q, q->last))
+        return false;
+    find_greatest(q, tail);
+    return label >= q->greatest;
+}
+
+/* Item `tail`, which has its place, becomes READY. */
+static void append(struct queue *q, uint64_t tail, uint64_t label) {
+    atomic_store_explicit(&q->c->label[tail % QUEUE_SLOTS], label, memory_order_relaxed);
+    if (is_last(q, label, tail)) {
+        q->greatest = label;
+        q->last = tail;
+    } else {
+        /* release: the labels */
+        atomic_store_explicit(&q->c->mixed, tail + 1, memory_order_release);
+    }
+    atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
+    atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
+}
+
 HOT int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes,
-                        uint64_t *seq, struct queue_past *past) {
+                        uint64_t label, uint64_t *seq, struct queue_past *past) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     unsigned place;
     if (!tine__places_take(q, tail, call->offset ? 0 : call->length, &place))
@@ -85,24 +123,10 @@ HOT int tine__queue_put(struct queue *q, const struct call_head *call, const voi
         assert(call->length <= CALL_INLINE);
         memcpy(slot->bytes, bytes, call->length);
     }
-    atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
-    atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
+    append(q, tail, label);
     __builtin_prefetch(state_of(q, tail + NEXT_LINE), 1);
     *seq = tail;
     return 0;
-}
-
-bool tine__queue_has_room(struct queue *q, unsigned n) {
-    return tine__places_room(q, atomic_load_explicit(&q->c->tail, memory_order_relaxed), n);
-}
-
-uint64_t tine__queue_put_again(struct queue *q, uint64_t seq, struct queue_past *past) {
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    tell_past(q, tail - QUEUE_SLOTS, past);
-    tine__places_pass_on(q, seq, tail);
-    atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
-    atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
-    return tail;
 }
 
 bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
@@ -113,11 +137,23 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
                                                    memory_order_relaxed);
 }
 
-bool tine__queue_lift(struct queue *q, uint64_t seq) {
-    bool lifted = tine__queue_withdraw(q, seq);
-    if (lifted)
-        tine__places_lift(q, seq);
-    return lifted;
+#define LONG 256 /* so many items are too many to look at for each that is taken */
+
+bool tine__queue_renew(struct queue *q, uint32_t *ref, uint64_t *seq, struct queue_past *past) {
+    uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    uint64_t mixed = atomic_load_explicit(&q->c->mixed, memory_order_relaxed);
+    if ((int64_t)(mixed - q->from) < LONG || !tine__queue_find(q, &word))
+        return false;
+    uint64_t oldest = q->from;
+    if ((int64_t)(mixed - oldest) < LONG || !tine__places_room(q, tail) ||
+        !tine__queue_withdraw(q, oldest))
+        return false;
+    tell_past(q, tail - QUEUE_SLOTS, past);
+    tine__places_pass_on(q, oldest, tail);
+    append(q, tail, label_of(q, oldest));
+    *ref = q->places->ref[tail % QUEUE_SLOTS];
+    *seq = tail;
+    return true;
 }
 
 /* Change the word from TAKEN by this worker, ASKED or not, to another one. */
@@ -207,12 +243,10 @@ void tine__queue_shut(struct queue *q) {
 }
 
 bool tine__queue_want_low(struct queue *q, unsigned level) {
-    uint64_t word;
     atomic_store_explicit(&q->k->want_low, level + 1, memory_order_relaxed);
     /* fence: first the wish, then the count; workers: first the count, then the wish */
     store_then_look();
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    return !tine__queue_find(q, &word) || tail - q->from <= level;
+    return tine__queue_has_few(q, level);
 }
 
 /* --- a worker's side --- */
@@ -256,14 +290,13 @@ const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint
     uint64_t word;
     assert(worker > 0 && worker < QUEUE_MAX_WORKERS);
     do {
-        if ((s = tine__queue_find(q, &word)) == NULL)
+        if ((s = tine__queue_find_next(q, seq, &word)) == NULL)
             return NULL;
         /* acquire: the slot's bytes. If another worker wins, look from the same item on again. */
-    } while (!atomic_compare_exchange_strong_explicit(s, &word,
-                                                      word_of(q->from, worker, SLOT_TAKEN),
+    } while (!atomic_compare_exchange_strong_explicit(s, &word, word_of(*seq, worker, SLOT_TAKEN),
                                                       memory_order_acquire, memory_order_relaxed));
     KILL_POINT("taken");
-    *seq = q->from++;
+    q->from += *seq == q->from;
     return tine__queue_slot(q, *seq);
 }
 
@@ -290,8 +323,7 @@ bool tine__queue_is_low(struct queue *q) {
     uint32_t wish = atomic_load_explicit(&q->k->want_low, memory_order_relaxed);
     if (!wish)
         return false;
-    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
-    if (!drained && tail - q->from > wish - 1)
+    if (!drained && !tine__queue_has_few(q, wish - 1))
         return false;
     return atomic_exchange_explicit(&q->k->want_low, 0, memory_order_relaxed);
 }

@@ -8,6 +8,8 @@
 **   tail       submitter  workers  release, after the slot's bytes and its READY state
 **   closing    submitter  workers  0 to 1 only
 **   place[i]   submitter  workers  slot of item i; written only while state[i] is FREE
+**   label[i]   submitter  workers  its place in the order of taking (see LABELS); likewise
+**   mixed      submitter  workers  items from this one on are in the order of their labels
 **   slot       submitter  workers  written only while the last item in it is FREE (ipc/places.h)
 **   state[i]   both       both     see below
 **   sleepers   both       both     a worker sets its own bit; whoever wakes it clears the
@@ -45,6 +47,15 @@
 ** call), so one long task does not hold up the queue. Until the word is used again it still says
 ** who took the item. Because the word contains the sequence number, a slow worker can never take
 ** one item for another.
+**
+** LABELS. Items are taken in the order of their labels; no two items have the same. Mostly that is
+** the order in which they were put, and a worker takes the first item that is READY. An item that is
+** to be taken before others is simply put with a lower label. From then on, until it reaches the
+** item that `mixed` names, a worker looks at all items that are READY and takes that of the lowest
+** label. So overtaking costs the submitter no more than any put. An item with a high label may lie
+** so long that few of the many items from it on are still READY, and looking takes ever longer:
+** then the submitter puts it again (tine__queue_renew), under another sequence number and the same
+** label.
 **
 ** WHO IS WOKEN. At most two workers spin before they sleep; the others sleep at once, and so, most
 ** of the time, does a worker whose spins keep ending in sleep. A put wakes nobody while a worker
@@ -99,6 +110,13 @@ struct queue_calls;  /* the file that is read-only for workers */
 struct queue_claims; /* the file that both sides write */
 struct places;
 
+/* The item whose state word a put overwrites. From then on nobody can find out who took it. */
+struct queue_past {
+    uint64_t seq;
+    uint32_t ref;
+    unsigned worker; /* the worker that took it; 0: none, or unknown */
+};
+
 struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
@@ -108,11 +126,14 @@ struct queue {
     unsigned in_vain;      /* private: spins in a row that ended in sleep */
     unsigned brief;        /* private: short sleeps in a row */
     struct places *places; /* submitter only */
+    /* Submitter only: no item that is READY has a greater label than `last` has, if that is
+    ** READY. */
+    uint64_t last, greatest;
 };
 
 #define QUEUE_CLOSED \
     (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, NULL \
+        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0 \
     }
 
 /* --- both sides --- */
@@ -129,26 +150,17 @@ _Atomic uint32_t *tine__queue_bell(struct queue *q, unsigned which);
 /* Create both files. Returns 0 or TINE_ESYSTEM. The descriptors stay in `calls.fd` and `claims.fd`,
 ** to be passed to workers. */
 int tine__queue_create(struct queue *q);
-/* The item whose state word a put overwrites. From then on nobody can find out who took it. */
-struct queue_past {
-    uint64_t seq;
-    uint32_t ref;
-    unsigned worker; /* the worker that took it; 0: none, or unknown */
-};
-/* Append an item. `bytes` (call->length of them) are used only when call->offset is 0. *seq is the
-** item's name from now on. *past, unless NULL, receives the item whose word is overwritten; it is
+/* Put an item, to be taken in the order of labels. No other item has this `label`. `bytes`
+** (call->length of them) are used only when call->offset is 0. *seq is the item's name from now on.
+** *past, unless NULL, receives the item whose word is overwritten; it is
 ** read from the very word that permits that, so it names the worker even if that took the item at
 ** the last moment. Returns 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
-int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes, uint64_t *seq,
-                    struct queue_past *past);
-/* Are there sequence numbers for `n` more items? Enough for tine__queue_put_again,
-** which needs no new slot. */
-bool tine__queue_has_room(struct queue *q, unsigned n);
-/* Move an item to the end of the queue. tine__queue_lift takes it back as tine__queue_withdraw
-** does, but keeps its slot; tine__queue_put_again appends the same slot under a new sequence
-** number, which it returns. The caller has made sure that there is room. */
-bool tine__queue_lift(struct queue *q, uint64_t seq);
-uint64_t tine__queue_put_again(struct queue *q, uint64_t seq, struct queue_past *past);
+int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes,
+                    uint64_t label, uint64_t *seq, struct queue_past *past);
+/* If the oldest item that no worker has taken makes workers look too long (see LABELS), put it again
+** under a new sequence number. True: done; *ref is that of its call, *seq its new name, *past as for
+** tine__queue_put. Wakes nobody. */
+bool tine__queue_renew(struct queue *q, uint32_t *ref, uint64_t *seq, struct queue_past *past);
 /* Announce `n` items that were put since the last announcement; `now` is a recent time. Wakes as
 ** many workers as are needed beyond those that look by themselves. Returns true when items were
 ** left to such workers; the caller then passes `left` with its next announcement, and checks before
@@ -194,7 +206,7 @@ void tine__queue_shut(struct queue *q);
 /* Map the files that came from the submitter, `calls` read-only. Takes over the descriptors.
 ** Returns 0 or TINE_ESYSTEM. */
 int tine__queue_attach(struct queue *q, int calls_fd, int claims_fd);
-/* Take the next item for `worker` (1 .. QUEUE_MAX_WORKERS-1). Returns its slot, valid until
+/* Take the item of the lowest label for `worker` (1 .. QUEUE_MAX_WORKERS-1). Returns its slot, valid until
 ** tine__queue_free, and *seq; NULL when there is no item just now. */
 const struct queue_slot *tine__queue_take(struct queue *q, unsigned worker, uint64_t *seq);
 /* Free the slot for reuse. *asked: its first task was asked to end. False: the worker is condemned

@@ -19,6 +19,7 @@ struct queue_calls {
     LINE _Atomic uint64_t tail; /* sequence number of the next item */
     LINE _Atomic uint32_t closing;
     _Atomic uint32_t told;              /* counts news for workers: errands, dismissals */
+    _Atomic uint64_t mixed;             /* sequence number */
     _Atomic uint64_t errands;           /* number of errands given out */
     struct errand_place first_errand;   /* written before `errands` */
     _Atomic uint64_t dismissed[GROUPS]; /* bit of each worker that is to leave */
@@ -30,6 +31,7 @@ struct queue_calls {
         char bytes[SLOT_SMALL];
     } small[QUEUE_SLOTS];
     LINE struct queue_slot slot[QUEUE_SLOTS];
+    LINE _Atomic uint64_t label[QUEUE_SLOTS]; /* of each item; written before the item is READY */
 };
 
 /* A worker that spins, looking for items again and again before it sleeps; or one that was woken
@@ -97,9 +99,22 @@ static inline struct queue_slot *slot_of(const struct queue *q, uint64_t seq) {
                                : (struct queue_slot *)(void *)&q->c->small[place - QUEUE_SLOTS];
 }
 
+static inline bool is_ready(const struct queue *q, uint64_t seq) {
+    return atomic_load_explicit(state_of(q, seq), memory_order_relaxed) ==
+           word_of(seq, 0, SLOT_READY);
+}
+
+static inline uint64_t label_of(const struct queue *q, uint64_t seq) {
+    return atomic_load_explicit(&q->c->label[seq % QUEUE_SLOTS], memory_order_relaxed);
+}
+
 /* Move q->from to the first READY item from there on, and return its state
 ** word; NULL: there is none. */
 _Atomic uint64_t *tine__queue_find(struct queue *q, uint64_t *word);
+/* The READY item that is to be taken next, *seq, found as tine__queue_find does; or NULL. */
+_Atomic uint64_t *tine__queue_find_next(struct queue *q, uint64_t *seq, uint64_t *word);
+/* Are at most `n` items READY? Cheaper than to count them. */
+bool tine__queue_has_few(struct queue *q, uint64_t n);
 /* Wake `n` sleepers. The caller has already had a fence between its store and this
 ** (tine__queue_wake). True: there were `n` to wake. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);

@@ -42,9 +42,10 @@ struct order {
     unsigned worker;
     int signal;
     bool timed; /* ASK: because its time is over */
-    /* RUN: put the call before these calls (refs, the last one first), which stay in the queue. */
-    const uint32_t *behind;
-    unsigned nbehind;
+    /* RUN: workers take calls in the order of their labels. `overtakes`: the call is put before
+    ** others; a site that cannot do that is never asked to (sched_options.labels). */
+    bool overtakes;
+    uint64_t label;
 };
 
 enum whereabouts {
@@ -65,9 +66,7 @@ struct answer {
     uint64_t id;
     unsigned worker;
     uint64_t since;
-    uint64_t spent; /* ns */
-    /* RUN: the call is before this many of order.behind; workers have taken the others */
-    unsigned behind;
+    uint64_t spent;    /* ns */
     const char *bytes; /* in the site's memory, valid for now; NULL: the site does not have them */
     uint64_t length;
 };

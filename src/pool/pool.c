@@ -71,7 +71,7 @@ static int open_parts(struct pool *p, const struct pool_options *o) {
                                          .slots = o->far          ? FAR_SLOTS
                                                   : o->in_process ? HERE_SLOTS
                                                                   : LOCAL_SLOTS,
-                                         .moves = !one,
+                                         .labels = !one,
                                          .far = o->far != NULL,
                                          .replace = o->replace,
                                          .max_pending = o->max_pending,

@@ -85,6 +85,7 @@ void tine__line_drop(struct policy *p, struct line *l) {
     struct bucket *b = l->bucket;
     if (l != &b->plain) {
         b->groups--;
+        p->ngroups--;
         forget(p, l);
     }
     if (!b->groups && !b->plain.refs && p->recent != &b->plain)
@@ -122,9 +123,11 @@ struct line *tine__line_for(struct policy *p, const struct settings *set) {
     if (!b || !len)
         return b ? &b->plain : NULL;
     b->groups++; /* keeps the bucket alive */
+    p->ngroups++;
     l = sys.calloc(1, sizeof *l + len);
     if (!l) {
         b->groups--;
+        p->ngroups--;
         if (!b->plain.refs)
             tine__line_drop(p, &b->plain);
         return NULL;

@@ -33,9 +33,11 @@ struct line {
 struct bucket {
     struct line plain; /* tasks without a group */
     int64_t priority;
-    unsigned groups;          /* lines other than `plain` */
-    uint64_t sent;            /* tasks with the site, */
-    uint64_t sent_lines;      /* and how many lines have such */
+    unsigned groups;     /* lines other than `plain` */
+    uint64_t sent;       /* tasks with the site, */
+    uint64_t sent_lines; /* and how many lines have such */
+    /* The last of its tasks in the site's queue, if it is known; NULL: look for it. */
+    struct task *last;
     struct list turns;        /* lines with waiting tasks; the first one has the turn */
     struct pairing lines;     /* the same lines, by `first` */
     struct pairing_node node; /* in policy->buckets, while there are waiting tasks */

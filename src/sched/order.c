@@ -42,6 +42,10 @@ static bool order_wish(struct sched *s, struct order *o) {
     return true;
 }
 
+static struct task *queued(const struct list *node) {
+    return LIST_ITEM(node, struct task, sent);
+}
+
 /* `before` and `behind` have become neighbours in the site's queue: note when ageing may make them
 ** cross. */
 static void note_order(struct sched *s, const struct task *before, const struct task *behind) {
@@ -56,9 +60,9 @@ COLD static bool order_withdraw(struct sched *s, struct order *o) {
     if (s->overtake && s->in_order <= s->policy.now)
         s->anew |= !tine__policy_is_in_order(&s->policy, &s->handed, &s->in_order);
     while (s->overtake && !list_empty(&s->handed)) {
-        struct task *last = LIST_ITEM(s->handed.prev, struct task, sent);
+        struct task *last = queued(s->handed.prev);
         if (last->doom || last->unrun) {
-            list_remove(&last->sent);
+            tine__policy_dequeue(&s->handed, last);
             continue;
         }
         enum overtaking by = tine__policy_overtakes(&s->policy, last, s->anew, s->policy.now);
@@ -83,42 +87,92 @@ static bool has_next(struct sched *s) {
     return t != NULL;
 }
 
-/* May a task be put before some of the site's queue? Only if the queue is known to be in order. */
-static bool may_move(const struct sched *s) {
-    return s->o.moves && !s->cramped && s->overtake && !s->anew && !list_empty(&s->handed) &&
-           s->in_order > s->policy.now && s->nfree > 0 &&
-           s->nsent - s->blocked < sched_window(s) + sched_window(s) / 2;
+/* --- labels: the order of the site's queue (order.label) --- */
+
+#define FIRST_LABEL (UINT64_C(1) << 63)
+#define GAP (UINT64_C(1) << 32) /* between neighbours of which others may come to stand */
+
+/* The label for a call at the end of the queue. False: there is none. */
+static bool label_last(struct sched *s) {
+    bool mixed = s->policy.nlines > 1;
+    if (s->label > UINT64_MAX - GAP && list_empty(&s->handed))
+        s->label = FIRST_LABEL;
+    if (s->label > UINT64_MAX - GAP)
+        return false;
+    s->label += mixed ? GAP : 1;
+    return true;
 }
 
-/* Note when task `t`, which was put before `n` others, may cross its neighbours. With groups the
+/* The label for task `t`, to be put before the task at `at`. False: there is none. */
+static bool label_before(const struct sched *s, const struct list *at, const struct task *t,
+                         uint64_t *label) {
+    uint64_t above = queued(at)->label;
+    uint64_t below = above > 2 * GAP ? above - 2 * GAP : 0;
+    bool like_before = false;
+    if (at->prev != &s->handed) {
+        below = queued(at->prev)->label;
+        like_before = tine__policy_are_equal(queued(at->prev), t);
+    }
+    /* of many of one priority, each comes behind the one before */
+    *label = below + (like_before ? 1 : (above - below) / 2);
+    return below < *label && *label < above;
+}
+
+/* There are no more labels at the end of the queue: its calls come back, and are given new ones. */
+COLD static bool order_labels(struct sched *s, struct order *o) {
+    s->overtake = s->anew = s->stirred = true;
+    if (order_withdraw(s, o))
+        return true;
+    label_last(s); /* nothing is in the queue */
+    return false;
+}
+
+/* --- handing over --- */
+
+/* May a task be put before some of the site's queue? Only if the queue is known to be in order. */
+static bool may_move(const struct sched *s) {
+    return s->o.labels && !s->cramped && s->overtake && !s->anew && !list_empty(&s->handed) &&
+           s->in_order > s->policy.now && s->nfree > 0 &&
+           s->nsent - s->blocked < 2 * sched_window(s);
+}
+
+/* Note when task `t`, which was put before others, may cross its neighbours. With groups the
 ** neighbour behind it may owe its rank to an older task of its priority further behind, so all of
 ** these are looked at. */
-static void note_place(struct sched *s, const struct task *t, unsigned n) {
-    const struct task *behind = s->sent[s->behind[n - 1]];
-    unsigned least = tine__policy_has_groups(behind) ? 0 : n - 1;
+static void note_place(struct sched *s, const struct task *t) {
+    const struct list *behind = t->sent.next;
     if (t->sent.prev != &s->handed)
-        note_order(s, LIST_ITEM(t->sent.prev, struct task, sent), t);
-    for (unsigned i = n; i-- > least;)
-        note_order(s, t, s->sent[s->behind[i]]);
+        note_order(s, queued(t->sent.prev), t);
+    note_order(s, t, queued(behind));
+    if (tine__policy_has_groups(queued(behind)))
+        while ((behind = behind->next) != &s->handed)
+            note_order(s, t, queued(behind));
+}
+
+static struct task *send_next(struct sched *s, struct list *at, uint64_t label) {
+    struct task *t = tine__policy_pop(&s->policy);
+    tine__sched_send(s, t);
+    t->label = label;
+    list_push(at, &t->sent);
+    return t;
 }
 
 /* Put the next task before lower ones of the site's queue. This is how nearly all overtaking is
-** done: no other task has to be moved by an order of its own. */
+** done: no other task has to be moved. */
 static bool order_between(struct sched *s, struct order *o) {
+    uint64_t label;
     if (!may_move(s) || !has_next(s))
         return false;
     if (tine__policy_tick(&s->policy, s->policy.now))
         sched_rerank(s);
     if (!may_move(s))
         return false;
-    unsigned n = tine__policy_behind(&s->policy, &s->handed, s->behind, SCHED_BEHIND);
-    if (n == 0)
+    struct list *at = tine__policy_place(&s->policy, &s->handed);
+    if (!at || at == &s->handed || !label_before(s, at, tine__policy_first(&s->policy), &label))
         return false;
-    struct task *t = tine__policy_pop(&s->policy);
-    tine__sched_send(s, t);
-    list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);
-    note_place(s, t, n);
-    *o = (struct order){.kind = ORDER_RUN, .task = t, .behind = s->behind, .nbehind = n};
+    struct task *t = send_next(s, at, label);
+    note_place(s, t);
+    *o = (struct order){.kind = ORDER_RUN, .task = t, .overtakes = true, .label = label};
     return true;
 }
 
@@ -141,14 +195,14 @@ static bool order_run(struct sched *s, struct order *o) {
         s->full = true;
         return false;
     }
-    struct task *t = tine__policy_pop(&s->policy);
-    tine__sched_send(s, t);
-    if (list_empty(&s->handed))
+    if (!label_last(s) && order_labels(s, o))
+        return true;
+    struct task *t = send_next(s, &s->handed, s->label);
+    if (t->sent.prev == &s->handed)
         s->in_order = TIMER_NEVER;
     else if (s->policy.nlines > 1)
-        note_order(s, LIST_ITEM(s->handed.prev, struct task, sent), t);
-    list_push(&s->handed, &t->sent);
-    *o = (struct order){.kind = ORDER_RUN, .task = t};
+        note_order(s, queued(t->sent.prev), t);
+    *o = (struct order){.kind = ORDER_RUN, .task = t, .label = t->label};
     return true;
 }
 
@@ -225,7 +279,6 @@ HOT bool tine__sched_order(struct sched *s, struct order *o) {
 /* --- answers --- */
 
 #define FEW_BACK 512 /* so many calls may always come back */
-#define MOVES 8      /* so many calls lifted in the queue cost as much as one withdrawal */
 
 /* A call was overtaken. When more calls come back than are run, the site's queue is to be shorter;
 ** but if it is too short workers run out of work. */
@@ -238,41 +291,26 @@ static void narrow(struct sched *s) {
     s->narrowed = true;
 }
 
-/* The site has put a call before the first a->behind calls of the order. Workers have taken the
-** others. */
-static void moved(struct sched *s, const struct order *o, const struct answer *a) {
-    for (unsigned i = a->behind; i < o->nbehind; i++)
-        list_remove(&s->sent[o->behind[i]]->sent);
-    s->came_back += a->behind / MOVES;
-    narrow(s);
-}
-
 static void ran(struct sched *s, const struct order *o, const struct answer *a, uint64_t now) {
     struct task *t = o->task;
     if (a->err == TINE_EAGAIN) {
         tine__sched_unsend(s, t);
         tine__sched_wait_again(s, t, true);
-        s->cramped |= o->nbehind > 0;
+        s->cramped |= o->overtakes;
         s->full = true;
     } else if (a->err) {
         tine__sched_end(s, t, t->next, t->upto, ENDING_NOMEM);
         sched_lost_age(s);
     } else {
-        if (o->nbehind > 0)
-            moved(s, o, a);
         tine__sched_look_first(s, t, now);
     }
 }
 
-/* If a worker has taken this call, the calls before it in the queue have been taken, too: no more
-** is withdrawn. */
 static void withdrew(struct sched *s, struct task *t, const struct answer *a) {
     bool overtaken = !t->fetching; /* else a worker whose task waits for it is to run it */
     sched_not_fetched(s, t);
     if (a->where != AT_NOBODY) {
-        list_remove(&t->sent);
-        if (overtaken)
-            s->overtake = s->anew = false;
+        tine__policy_dequeue(&s->handed, t);
         return;
     }
     if (overtaken)

@@ -17,7 +17,7 @@ static uint64_t waited(const struct policy *p, uint64_t since) {
 
 static int64_t rank_after(const struct policy *p, int64_t priority, uint64_t seconds) {
     if (seconds == 0)
-        return priority; /* as mostly, and for many at once (tine__policy_behind) */
+        return priority; /* as mostly, and for many at once (tine__policy_place) */
     double gained = p->ageing * (double)seconds;
     int64_t most = priority > 0 ? INT64_MAX - priority : INT64_MAX;
     return gained < (double)most ? priority + (int64_t)gained : priority + most;
@@ -185,6 +185,10 @@ void tine__policy_remove(struct policy *p, struct task *t) {
     settle(p, t->line);
 }
 
+static struct task *queued(const struct list *node) {
+    return LIST_ITEM(node, struct task, sent);
+}
+
 /* A task of the line goes to the site. */
 static void hand_over(struct line *l) {
     l->bucket->sent++;
@@ -234,7 +238,16 @@ struct task *tine__policy_pop(struct policy *p) {
     struct list *plain = list_pop(&p->plain);
     struct task *t = plain ? LIST_ITEM(plain, struct task, node) : pop(p);
     hand_over(t->line);
+    t->line->bucket->last = t; /* wherever it is put, it is behind those of its priority */
     return t;
+}
+
+void tine__policy_dequeue(const struct list *handed, struct task *t) {
+    struct bucket *b = t->line->bucket;
+    struct list *before = t->sent.prev;
+    if (b->last == t)
+        b->last = before != handed && queued(before)->line->bucket == b ? queued(before) : NULL;
+    list_remove(&t->sent);
 }
 
 void tine__policy_unsent(const struct task *t) {
@@ -282,30 +295,42 @@ static inline enum overtaking compare(const struct policy *p, const struct bucke
     return compare_ranks(p, b, t);
 }
 
-unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
-                             unsigned most) {
-    unsigned n = 0;
+/* The task is behind the last one of its priority. Those behind that stand in the order of their
+** ranks, where there are no groups: the others are not looked at. */
+static struct list *place_behind(const struct policy *p, const struct bucket *b,
+                                 struct list *handed) {
+    struct list *at = b->last->sent.next;
+    while (at != handed && compare(p, b, queued(at)) == BY_NOTHING)
+        at = at->next;
+    return at;
+}
+
+struct list *tine__policy_place(const struct policy *p, struct list *handed) {
     if (p->nbuckets == 0)
-        return 0;
+        return handed;
     const struct bucket *b = bucket_of(p->buckets.root);
-    for (const struct list *node = handed->prev; node != handed; node = node->prev) {
-        const struct task *t = LIST_ITEM(node, struct task, sent);
-        enum overtaking by = compare(p, b, t);
-        if (by == BY_TURN || t->doom || t->unrun)
-            return 0;
+    if (b->last && p->ngroups == 0)
+        return place_behind(p, b, handed);
+    struct list *at = handed;
+    while (at->prev != handed) {
+        enum overtaking by = compare(p, b, queued(at->prev));
+        if (by == BY_TURN)
+            return NULL;
         if (by == BY_NOTHING)
             break;
-        if (n == most)
-            return 0;
-        refs[n++] = t->call.ref;
+        at = at->prev;
     }
-    return n;
+    return at;
 }
 
 /* --- the order of the site's queue --- */
 
 bool tine__policy_has_groups(const struct task *t) {
     return t->line->bucket->groups > 0;
+}
+
+bool tine__policy_are_equal(const struct task *a, const struct task *b) {
+    return a->line->bucket == b->line->bucket;
 }
 
 /* A task in the queue is as urgent as the oldest task of its bucket at or behind its place, waiting
@@ -343,11 +368,11 @@ bool tine__policy_is_in_order(const struct policy *p, const struct list *handed,
     const struct bucket *behind = NULL;
     *until = TIMER_NEVER;
     for (const struct list *n = handed->next; n != handed; n = n->next) {
-        struct bucket *b = LIST_ITEM(n, struct task, sent)->line->bucket;
+        struct bucket *b = queued(n)->line->bucket;
         b->oldest = b->first ? b->since : UINT64_MAX;
     }
     for (const struct list *n = handed->prev; n != handed; n = n->prev) {
-        const struct task *t = LIST_ITEM(n, struct task, sent);
+        const struct task *t = queued(n);
         struct bucket *b = t->line->bucket;
         if (t->since < b->oldest)
             b->oldest = t->since;

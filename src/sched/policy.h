@@ -23,8 +23,8 @@
 ** number of priorities, or of groups in a priority.
 **
 ** OVERTAKING. A task in the site's queue that no worker has taken is as good as waiting. A waiting
-** task of higher rank is put before lower ones there (tine__policy_behind). Where that is not
-** enough these are withdrawn (tine__policy_overtakes), from the end of the queue on, and wait again
+** task of higher rank is put before lower ones there (tine__policy_place). Where that is not enough
+** these are withdrawn (tine__policy_overtakes), from the end of the queue on, and wait again
 ** as if they had never been taken. A line that begins to have tasks may claim a turn between two
 ** tasks of another line in the queue: then the queue is withdrawn as a whole, and the turns are as
 ** they would have been. So it is when ageing makes two tasks in the queue cross, at the time that
@@ -59,6 +59,7 @@ struct policy {
     struct line *recent; /* of the last submit; it may have no tasks */
     struct line **table; /* lines by the hash of priority and group, linked by `chain` */
     uint64_t nlines, size;
+    uint64_t ngroups; /* lines that have a group */
 };
 
 /* 0 or TINE_ENOMEM. */
@@ -83,6 +84,8 @@ void tine__policy_take(struct policy *p, struct task *t);
 struct task *tine__policy_first(const struct policy *p);
 /* Take the next task for the site. There must be one. */
 struct task *tine__policy_pop(struct policy *p);
+/* The task is not in the site's queue (`handed` links it by `sent`) any more: it leaves `handed`. */
+void tine__policy_dequeue(const struct list *handed, struct task *t);
 /* The task has left the site, one way or another. */
 void tine__policy_unsent(const struct task *t);
 /* `last` is the last task of the site's queue. Should a waiting task be before it? BY_RANK: yes.
@@ -91,12 +94,9 @@ void tine__policy_unsent(const struct task *t);
 enum overtaking { BY_NOTHING, BY_RANK, BY_TURN };
 enum overtaking tine__policy_overtakes(struct policy *p, const struct task *last, bool all,
                                        uint64_t now);
-/* Before how many tasks at the end of the site's queue (`handed` links it by `sent`) should the
-** next task be, by its rank? Stores their refs, the last task first. 0: before none, or the queue
-** must be withdrawn: there would be more than `most`, turns matter, too, or one of these tasks is
-** being ended. */
-unsigned tine__policy_behind(const struct policy *p, const struct list *handed, uint32_t *refs,
-                             unsigned most);
+/* Before which task of the site's queue should the next task be, by its rank? There must be one.
+** `handed`: behind all. NULL: turns matter, too, and the queue must be withdrawn. */
+struct list *tine__policy_place(const struct policy *p, struct list *handed);
 /* Task `before` lies before task `behind` at the end of the site's queue, and the rank of `behind`
 ** is not the higher one: the earliest time at which it may be; TIMER_NEVER: not as long as no task
 ** comes or goes. */
@@ -110,6 +110,8 @@ bool tine__policy_tick(struct policy *p, uint64_t now);
 
 /* Does the priority of the task have groups? */
 bool tine__policy_has_groups(const struct task *t);
+/* Have the two tasks the same priority? */
+bool tine__policy_are_equal(const struct task *a, const struct task *b);
 
 static inline bool policy_empty(const struct policy *p) {
     return p->nbuckets == 0 && list_empty(&p->plain);

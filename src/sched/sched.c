@@ -52,6 +52,7 @@ int tine__sched_init(struct sched *s, const struct sched_options *o) {
     list_init(&s->done_errands);
     list_init(&s->ended);
     s->next_id = 1;
+    s->label = UINT64_MAX; /* the first one given begins anew */
     s->window = s->narrow = o->far ? o->slots : FIRST_WINDOW + 4ull * o->workers;
     s->retry.kind = TIMER_RETRY;
     s->end.kind = TIMER_END;

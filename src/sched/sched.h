@@ -35,8 +35,8 @@
 ** short that workers can empty it in the time of a few wake-ups (`window`, from the rate of
 ** results). All other tasks wait here, where they can be overtaken and cancelled cheaply. A call in
 ** the queue that no worker has taken can be overtaken, too: the site puts another call before it
-** (order.behind), or calls are withdrawn one by one from the end of the queue. While many calls are
-** moved or withdrawn so, the queue is kept shorter still (`narrow`).
+** (order.label), or calls are withdrawn one by one from the end of the queue. While many calls are
+** withdrawn so, the queue is kept shorter still (`narrow`).
 **
 ** After: CPython's process.py (the names), Dask's scheduler (transitions that return what they
 ** cause).
@@ -160,12 +160,10 @@ struct sched_options {
     uint64_t seed;          /* of the jitter */
     bool at_once;           /* no pauses between attempts */
     bool asks;     /* running tasks cannot be killed: all are asked, with or without grace */
-    bool moves;    /* the site can put a call before others in its queue (order.behind) */
+    bool labels;   /* the site can put a call before others in its queue (order.label) */
     bool far;      /* the site is other machines: they watch limits, and the window is fixed */
     double ageing; /* what a second of waiting adds to a priority; 0: nothing */
 };
-
-#define SCHED_BEHIND 64 /* one call is put before so many others at most */
 
 struct sched {
     struct sched_options o;
@@ -179,12 +177,12 @@ struct sched {
     struct list handed;   /* SENT tasks that may still be in the site's queue, in its order */
     bool overtake;        /* a waiting task may have to be put before some of `handed` */
     bool anew;            /* ... and these are to be ordered anew: all are withdrawn */
-    /* The number of tasks that were withdrawn, or moved, for that since the window was last set, or
+    /* The number of tasks that were withdrawn for that since the window was last set, or
     ** narrowed. */
     uint64_t came_back;
-    bool cramped;                  /* since then the site had no room to put a call before others */
-    uint32_t behind[SCHED_BEHIND]; /* of the last order */
-    bool narrowed;                 /* `narrow` was made smaller since tine__sched_pace */
+    bool cramped;      /* since then the site had no room to put a call before others */
+    uint64_t label;    /* the greatest of `handed`, or a greater one */
+    bool narrowed;     /* `narrow` was made smaller since tine__sched_pace */
     uint64_t in_order; /* before this time ageing does not change the order of `handed` */
     uint64_t narrow;   /* limit of calls at the site while many come back */
     bool stirred;  /* there may be an order other than to run a waiting task: see order_stirred */
@@ -338,7 +336,7 @@ COLD void tine__sched_answer(struct sched *s, const struct order *o, const struc
 /* The same for ORDER_RUN. That a plain call was handed over, as most are, need not be told. */
 static inline void sched_answer_run(struct sched *s, const struct order *o, const struct answer *a,
                                     uint64_t now) {
-    if (a->err || o->nbehind > 0 || !o->task->set->plain)
+    if (a->err || !o->task->set->plain)
         tine__sched_answer(s, o, a, now);
 }
 
@@ -409,9 +407,16 @@ static inline uint64_t sched_least_window(const struct sched *s) {
     return 2ull * s->o.workers + 2;
 }
 
-/* The number of calls that may be at the site. */
+#define SCHED_MIXED 128 /* the window where priorities differ */
+
+/* The number of calls that may be at the site. Where calls overtake others workers look through the
+** queue for each. */
 static inline uint64_t sched_window(const struct sched *s) {
-    return s->narrow < s->window ? s->narrow : s->window;
+    uint64_t window = s->narrow < s->window ? s->narrow : s->window;
+    if (s->policy.nlines == 1 || !s->o.labels || window <= SCHED_MIXED)
+        return window;
+    uint64_t least = sched_least_window(s);
+    return least > SCHED_MIXED ? least : SCHED_MIXED;
 }
 
 /* The number of workers that there may be: o.workers, and one more for each task with limits that a

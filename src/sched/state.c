@@ -31,7 +31,7 @@ void tine__sched_unsend(struct sched *s, struct task *t) {
     assert(t->state == TASK_SENT && s->sent[t->call.ref] == t);
     if (t->wish)
         tine__sched_unwish(t);
-    list_remove(&t->sent);
+    tine__policy_dequeue(&s->handed, t);
     tine__policy_unsent(t);
     sched_clear_timer(s, t);
     s->sent[t->call.ref] = NULL;

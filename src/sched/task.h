@@ -88,8 +88,11 @@ struct task {
     struct list node; /* in its line, or in sched->held, wishes or lost */
     union {
         struct pairing_node again; /* WAITING and came_back: in line->again */
-        struct list sent; /* SENT: in sched->handed, as long as it may be in the site's queue */
-        uint64_t wake;    /* HELD: when it is let go; 0: when its user says so */
+        struct {
+            struct list sent; /* SENT: in sched->handed, as long as it may be in the site's queue */
+            uint64_t label;   /* its place in the order of that queue */
+        };
+        uint64_t wake; /* HELD: when it is let go; 0: when its user says so */
     };
     const struct settings *set; /* the owner's: how each of its tasks is to be run */
     uint64_t bytes;             /* size of the call as it was submitted */

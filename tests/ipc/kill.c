@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "check.h"
+#include "ipc/mixed.h"
 #include "ipc/bell.h"
 #include "ipc/ring_one.h"
 #include "ipc/link.h"
@@ -199,8 +200,8 @@ static bool fill(void) {
         return false;
     n = dry ? 1 : n; /* one wake-up that matters */
     for (; sent < ITEMS && sent - before < n; sent++) {
-        struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
-        if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
+        struct queue_slot s = {.call = {.count = 1, .length = 100}};
+        if (!put_mixed(&queue, &s, sent, seq_of))
             break;
         tine__queue_announce(&queue, 1, false, tine__now());
     }

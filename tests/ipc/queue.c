@@ -41,11 +41,15 @@ static struct queue_slot item(uint64_t id) {
     return s;
 }
 
-static uint64_t put(uint64_t id) {
+static uint64_t put_as(uint64_t id, uint64_t label) {
     struct queue_slot s = item(id);
     uint64_t seq;
-    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &seq, NULL), 0);
+    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, label, &seq, NULL), 0);
     return seq;
+}
+
+static uint64_t put(uint64_t id) {
+    return put_as(id, 0);
 }
 
 static enum slot_state state(uint64_t seq) {
@@ -80,7 +84,7 @@ static bool nothing_to_take(void) {
 static bool is_full(void) {
     struct queue_slot s = item(0);
     uint64_t seq;
-    return tine__queue_put(&q, &s.call, s.bytes, &seq, NULL) == TINE_EAGAIN;
+    return tine__queue_put(&q, &s.call, s.bytes, 0, &seq, NULL) == TINE_EAGAIN;
 }
 
 static void items_come_in_order_over_many_rounds(void) {
@@ -305,7 +309,7 @@ static void slots_of_both_sizes(void) {
             s.call.id = i;
             s.call.length = i * 37 % (CALL_INLINE + 1);
             memset(s.bytes, (int)i, CALL_INLINE);
-            CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &seq, NULL), 0);
+            CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, 0, &seq, NULL), 0);
         }
         for (uint64_t i = round; i < round + 6; i++) {
             const struct queue_slot *got = tine__queue_take(&w, 1, &seq);
@@ -327,7 +331,7 @@ static void who_had_a_slot_is_told_before_it_is_used_again(void) {
     for (unsigned i = 1; i < QUEUE_SLOTS; i++)
         CHECK(tine__queue_withdraw(&q, put(i)));
     struct queue_slot s = item(5);
-    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, &next, &past), 0);
+    CHECK_EQ(tine__queue_put(&q, &s.call, s.bytes, 0, &next, &past), 0);
     CHECK_EQ(past.seq, first);
     CHECK_EQ(past.ref, 1077);
     CHECK_EQ(past.worker, 3);
@@ -335,34 +339,87 @@ static void who_had_a_slot_is_told_before_it_is_used_again(void) {
     close_both();
 }
 
-/* Who lifts items puts another one, and then these again: what lies in their places stays there, though nobody knows of a free
-** place just then; and whoever has looked at them meanwhile finds them under their new numbers. */
-static void lifted_items_come_behind_another_one(void) {
-    struct queue_past past;
-    uint64_t next = 100;
+/* Whatever the order in which items are put, withdrawn and taken: a worker takes the READY item of
+** the lowest label, and one that takes none finds none. */
+static void items_are_taken_in_the_order_of_their_labels(void) {
+    enum { MOST = 40 };
+    uint64_t seqs[MOST], labels[MOST], seq;
+    unsigned long long seed = 7;
+    unsigned n = 0;
     open_both();
-    for (unsigned round = 0; round < 3 * QUEUE_SLOTS; round++) {
-        uint64_t a = put(next), b = put(next + 1), c = put(next + 2);
-        CHECK(tine__queue_has_room(&q, 3));
-        CHECK(tine__queue_lift(&q, c));
-        CHECK(tine__queue_lift(&q, b));
-        CHECK(!tine__queue_lift(&q, b));
-        take_expecting(1, next);
-        CHECK(!tine__queue_lift(&q, a));
-        CHECK(nothing_to_take());
-        put(next + 3);
-        b = tine__queue_put_again(&q, b, &past);
-        c = tine__queue_put_again(&q, c, &past);
-        take_expecting(2, next + 3);
-        take_expecting(1, next + 1);
-        CHECK_EQ(owner(b), 1);
-        CHECK(tine__queue_withdraw(&q, c));
-        CHECK(nothing_to_take());
-        next += 4;
+    for (unsigned round = 0; round < 40 * QUEUE_SLOTS; round++) {
+        uint64_t r = check_random(&seed);
+        unsigned lowest = 0, which = n ? (unsigned)(r >> 8) % n : 0;
+        bool rising = r >> 40 & 1; /* like the items of a pool with one priority */
+        if (r % 8 < 4 && n < MOST) {
+            labels[n] =
+                rising ? (UINT64_C(1) << 32) + round : (r >> 44) * QUEUE_SLOTS + round % 1000;
+            seqs[n] = put_as(labels[n], labels[n]);
+            n++;
+            continue;
+        }
+        if (n == 0) {
+            CHECK(nothing_to_take());
+            continue;
+        }
+        CHECK_EQ(tine__queue_ready(&q), n);
+        if (r % 8 == 7) {
+            CHECK(tine__queue_withdraw(&q, seqs[which]));
+            lowest = which;
+        } else {
+            for (unsigned i = 1; i < n; i++)
+                lowest = labels[i] < labels[lowest] ? i : lowest;
+            const struct queue_slot *s = tine__queue_take(&w, 1, &seq);
+            CHECK_EQ(s->call.id, labels[lowest]);
+            CHECK_EQ(seq, seqs[lowest]);
+            CHECK(tine__queue_free(&w, 1, seq, &asked));
+        }
+        n--;
+        seqs[lowest] = seqs[n];
+        labels[lowest] = labels[n];
     }
-    for (unsigned i = 0; i < QUEUE_SLOTS; i++)
-        put(i);
-    CHECK(!tine__queue_has_room(&q, 1));
+    close_both();
+}
+
+/* An item that is always overtaken would be the first of ever more that workers look at, until there
+** are no more sequence numbers. It is put again, keeps its bytes, and is taken when its time comes. */
+static void an_old_item_does_not_hold_up_the_queue(void) {
+    struct queue_past past;
+    uint64_t next = 10, old, renewed = 0, seq;
+    uint32_t ref;
+    open_both();
+    CHECK(!tine__queue_renew(&q, &ref, &seq, &past));
+    old = put_as(1, UINT64_MAX);
+    for (; next < 10 + 3 * QUEUE_SLOTS; next++) {
+        put_as(next, next);
+        CHECK_EQ(tine__queue_ready(&q), 2);
+        if (tine__queue_renew(&q, &ref, &seq, &past)) {
+            CHECK_EQ(state(old), SLOT_FREE);
+            CHECK_EQ(ref, 1001);
+            old = seq;
+            renewed++;
+        }
+        CHECK_EQ(state(old), SLOT_READY);
+        take_expecting(2, next);
+    }
+    CHECK_LE(UINT64_C(2) * QUEUE_SLOTS / 256, renewed);
+    CHECK_LE(renewed, UINT64_C(3) * QUEUE_SLOTS / 200);
+    take_expecting(1, 1);
+    CHECK_EQ(owner(old), 1);
+    close_both();
+}
+
+/* Items behind which others were taken count, and not the numbers between them. */
+static void few_are_left_behind_those_that_overtook(void) {
+    open_both();
+    put_as(1, 1000);
+    for (uint64_t id = 2; id < 100; id++)
+        put_as(id, id);
+    for (uint64_t id = 2; id < 100; id++) {
+        CHECK_EQ(tine__queue_want_low(&q, 10), id >= 91);
+        take_expecting(1, id);
+        CHECK_EQ(tine__queue_is_low(&w), id >= 90);
+    }
     close_both();
 }
 
@@ -666,6 +723,8 @@ static void workers_cannot_write_calls(void) {
 static void rubbish_in_claims_keeps_nobody(void) {
     unsigned long long seed = 1;
     open_both();
+    struct queue_past past;
+    uint32_t ref;
     uint64_t seq;
     for (int round = 0; round < 2000; round++) {
         uint64_t tail = q.c->tail;
@@ -674,7 +733,8 @@ static void rubbish_in_claims_keeps_nobody(void) {
             q.k->state[i] = r % 4 ? word_of(tail + r / 8 % 4096 - 2048, 1, (r >> 40) % 3) : r;
         }
         struct queue_slot s = item(1);
-        tine__queue_put(&q, &s.call, s.bytes, &seq, NULL);
+        tine__queue_renew(&q, &ref, &seq, &past);
+        tine__queue_put(&q, &s.call, s.bytes, seed >> 20, &seq, NULL);
         CHECK_LE(tine__queue_ready(&q), QUEUE_SLOTS);
         tine__queue_withdraw(&q, tail - (seed >> 7) % QUEUE_SLOTS);
         tine__queue_bury(&q, 1);
@@ -731,7 +791,9 @@ int main(void) {
     the_place_that_was_left_last_is_taken_first();
     slots_of_both_sizes();
     who_had_a_slot_is_told_before_it_is_used_again();
-    lifted_items_come_behind_another_one();
+    items_are_taken_in_the_order_of_their_labels();
+    an_old_item_does_not_hold_up_the_queue();
+    few_are_left_behind_those_that_overtook();
     each_sleep_is_ended_once();
     nobody_is_woken_for_what_a_spinner_takes();
     nobody_is_woken_while_two_come();

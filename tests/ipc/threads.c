@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "check.h"
+#include "ipc/mixed.h"
 #include "ipc/bell.h"
 #include "ipc/ring_one.h"
 #include "ipc/link.h"
@@ -100,10 +101,10 @@ static unsigned sent, settled;
 static bool fill(void) {
     unsigned before = sent;
     for (; sent < ITEMS; sent++) {
-        struct queue_slot s = {.call = {.id = sent, .count = 1, .length = 100}};
+        struct queue_slot s = {.call = {.count = 1, .length = 100}};
         uint64_t id = sent;
         memcpy(s.bytes, &id, sizeof id);
-        if (tine__queue_put(&queue, &s.call, s.bytes, &seq_of[sent], NULL))
+        if (!put_mixed(&queue, &s, sent, seq_of))
             break;
         tine__queue_wake(&queue);
     }

@@ -54,7 +54,7 @@ static enum slot_state state_of_item(uint64_t seq) {
 static uint64_t put(uint64_t id) {
     struct queue_slot s = {.call = {.id = id, .count = 1}};
     uint64_t seq;
-    CHECK_EQ(tine__queue_put(&queue, &s.call, s.bytes, &seq, NULL), 0);
+    CHECK_EQ(tine__queue_put(&queue, &s.call, s.bytes, 0, &seq, NULL), 0);
     return seq;
 }
 
@@ -264,7 +264,7 @@ static void fill_behind_a_taken_item(void) {
     tine__queue_wake(&queue);
     while (state_of_item(first) != SLOT_TAKEN)
         sched_yield();
-    while (tine__queue_put(&queue, &s.call, s.bytes, &seq, NULL) == 0)
+    while (tine__queue_put(&queue, &s.call, s.bytes, 0, &seq, NULL) == 0)
         CHECK(tine__queue_withdraw(&queue, seq));
     atomic_store(&hold, false);
 }
@@ -286,7 +286,7 @@ static void room_for_a_submitter(void) {
         for (;;) {
             bell_arm(&bell, BELL_PRESSURE);
             tine__queue_want_low(&queue, QUEUE_SLOTS / 4);
-            if (tine__queue_put(&queue, &s.call, s.bytes, &seq, NULL) == 0)
+            if (tine__queue_put(&queue, &s.call, s.bytes, 0, &seq, NULL) == 0)
                 break;
             CHECK_EQ(poll(&p, 1, -1), 1);
             tine__bell_clear(bell.fd);

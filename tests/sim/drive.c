@@ -184,7 +184,7 @@ static void take_events(struct sim *m) {
 static void hold_run(struct sim *m, const struct order *o) {
     struct task *t = o->task;
     struct job *j = job_of(t);
-    uint64_t window = sched_window(&m->s) * (o->nbehind > 0 ? 2 : 1);
+    uint64_t window = sched_window(&m->s) * (o->overtakes ? 2 : 1);
     int id = (int)t->call.id;
     HOLDS(!j->over && t->state == TASK_SENT && task_is_open(t), "RUN #%d, which is not to run", id);
     HOLDS(t->call.ref < m->s.nrefs && m->s.sent[t->call.ref] == t, "RUN #%d as %u", id,
@@ -195,7 +195,7 @@ static void hold_run(struct sim *m, const struct order *o) {
     HOLDS(m->now >= j->pause_until, "RUN #%d before its pause is over", id);
     HOLDS(m->now < j->late || t->deadline != TIMER_NEVER, "RUN #%d, which is late", id);
     HOLDS(t->deadline > sched_now(&m->s), "RUN #%d, whose deadline has passed", id);
-    HOLDS(o->nbehind == 0 || m->s.in_order > sched_now(&m->s),
+    HOLDS(!o->overtakes || m->s.in_order > sched_now(&m->s),
           "RUN #%d before some whose order may have changed", id);
     order_take(m, j);
 }

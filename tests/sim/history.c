@@ -324,7 +324,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .max_bytes = c->max_bytes,
                                   .tell_exits = true,
                                   .slots = c->slots,
-                                  .moves = c->slots % 2 == 0,
+                                  .labels = c->slots % 2 == 0,
                                   .asks = c->slots % 4 == 1,
                                   .replace = c->replace,
                                   .max_pending = c->max_pending,

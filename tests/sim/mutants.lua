@@ -81,7 +81,7 @@ fault("what is held does not end with its pool", "state.c", "    while (!list_em
 -- --- slips ---
 
 fault("what is wished of it stays when it leaves the site", "state.c",
-    "    if (t->wish)\n        tine__sched_unwish(t);\n    list_remove(&t->sent);", "    list_remove(&t->sent);")
+    "    if (t->wish)\n        tine__sched_unwish(t);\n    tine__policy_dequeue", "    tine__policy_dequeue")
 fault("it stays in its line when it stops waiting", "state.c",
     "        tine__policy_remove(&s->policy, t);\n        s->waiting--;", "        s->waiting--;")
 fault("no list_remove when a worker has gone", "state.c",
@@ -127,8 +127,14 @@ fault("what comes back does not overtake", "internal.h", "    s->anew |= again &
 fault("what gains by waiting does not overtake", "sched.c",
     "tine__policy_tick(&s->policy, now) || sched_order_due(s) <= now", "sched_order_due(s) <= now")
 fault("it is not known before what one was put", "order.c",
-    "    list_push(&s->sent[s->behind[n - 1]]->sent, &t->sent);", "    list_push(&s->handed, &t->sent);")
-fault("one overtakes what has been taken up", "order.c", "        list_remove(&s->sent[o->behind[i]]->sent);", "        ;")
+    "    list_push(at, &t->sent);", "    list_push(&s->handed, &t->sent);")
+fault("what a label was given is forgotten", "order.c", "    t->label = label;", "    ;")
+fault("two have the same label", "order.c", "    return below < *label && *label < above;", "    return true;")
+fault("labels have an end", "order.c",
+    "    if (s->label > UINT64_MAX - GAP && list_empty(&s->handed))\n        s->label = FIRST_LABEL;\n", "")
+fault("a task that has left the queue is still the last of its priority", "policy.c", "    if (b->last == t)", "    if (false)")
+fault("a priority is at its place though others have groups", "policy.c", "    if (b->last && p->ngroups == 0)",
+    "    if (b->last)", 349190)
 fault("what was withdrawn is forgotten", "order.c",
     "        narrow(s);\n    tine__sched_unsend(s, t);\n    tine__sched_wait_again(s, t, true);",
     "        narrow(s);\n    tine__sched_unsend(s, t);")
@@ -150,9 +156,10 @@ fault("who waits lends no rank to the queue", "policy.c", "        b->oldest = b
 fault("who lies further behind lends no rank", "policy.c", "        if (t->since < b->oldest)\n            b->oldest", "        b->oldest")
 fault("who waits lends no rank to the end of the queue", "policy.c",
     "    b->oldest = b->first && b->since < t->since ? b->since : t->since;", "    b->oldest = t->since;")
-fault("a task that is put before others crosses none of them", "order.c", "    for (unsigned i = n; i-- > least;)",
-    "    for (unsigned i = 0; i-- > least;)")
-fault("a task that is put before groups crosses only the next one", "order.c", "tine__policy_has_groups(behind) ? 0 : n - 1", "n - 1")
+fault("a task that is put before others crosses none of them", "order.c", "    note_order(s, t, queued(behind));\n    if",
+    "    if")
+fault("a task that is put before groups crosses only the next one", "order.c", "    if (tine__policy_has_groups(queued(behind)))",
+    "    if (false)")
 fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "line.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")

@@ -112,6 +112,7 @@ struct handed {
     uint64_t id;
     uint32_t count;
     unsigned worker; /* that has taken the call, 0: none */
+    uint64_t label;
 };
 
 struct site {

@@ -239,11 +239,23 @@ void site_fail(struct sim *m, bool gone) {
 
 /* --- orders --- */
 
-/* Take the call out of the queue if it is the last one there. */
-static bool lift(struct site *site, uint32_t ref) {
-    bool last = site->nqueue > 0 && site->queue[site->nqueue - 1] == ref;
-    site->nqueue -= last;
-    return last;
+static uint64_t label_at(const struct site *site, unsigned i) {
+    return site->handed[site->queue[i]].label;
+}
+
+/* Put the call before those of greater labels. */
+static void enqueue(struct sim *m, const struct order *o) {
+    struct site *site = &m->site;
+    unsigned i = site->nqueue++;
+    for (; i > 0 && label_at(site, i - 1) > o->label; i--)
+        site->queue[i] = site->queue[i - 1];
+    HOLDS(i == 0 || label_at(site, i - 1) < o->label, "RUN #%d with the label of another one",
+          (int)o->task->call.id);
+    HOLDS(o->overtakes || i == site->nqueue - 1, "RUN #%d before others, though it is not to",
+          (int)o->task->call.id);
+    HOLDS(m->s.o.labels || !o->overtakes, "RUN #%d before others, which is too much for this site",
+          (int)o->task->call.id);
+    site->queue[i] = o->task->call.ref;
 }
 
 static void run(struct sim *m, const struct order *o, struct answer *a) {
@@ -258,14 +270,9 @@ static void run(struct sim *m, const struct order *o, struct answer *a) {
         a->err = TINE_EAGAIN;
         return;
     }
-    site->handed[t->call.ref] = (struct handed){true, t->call.id + t->next, t->upto - t->next, 0};
-    while (a->behind < o->nbehind && lift(site, o->behind[a->behind]))
-        a->behind++;
-    HOLDS(a->behind == o->nbehind || site->handed[o->behind[a->behind]].worker,
-          "RUN #%d before one that is not the last one", (int)t->call.id);
-    site->queue[site->nqueue++] = t->call.ref;
-    for (unsigned i = a->behind; i-- > 0;)
-        site->queue[site->nqueue++] = o->behind[i];
+    site->handed[t->call.ref] =
+        (struct handed){true, t->call.id + t->next, t->upto - t->next, 0, o->label};
+    enqueue(m, o);
 }
 
 /* Take the call out of the queue, if no worker has it. */

@@ -218,7 +218,7 @@ uint64_t submitter_put(struct submitter *s, const char *function, uint32_t count
     if (call.len > CALL_INLINE)
         CHECK((to = tine__heap_alloc(s->heap, call.len, &slot.call.offset)));
     memcpy(to, call.data, call.len);
-    CHECK(tine__queue_put(&s->queue, &slot.call, slot.bytes, &seq, NULL) == 0);
+    CHECK(tine__queue_put(&s->queue, &slot.call, slot.bytes, slot.call.id, &seq, NULL) == 0);
     tine__queue_wake(&s->queue);
     tine__buf_free(&call);
     s->next += count;

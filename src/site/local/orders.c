@@ -231,48 +231,31 @@ COLD static int have_printer(struct local *l, enum output_mode output) {
     return tine__printer_start(&l->printer, l->prints, l->manager) ? TINE_ENOMEM : 0;
 }
 
-/* Take the calls in o->behind back from the queue, beginning with the last one, until one was taken
-** by a worker. Returns how many. */
-static unsigned lift(struct local *l, const struct order *o) {
-    unsigned n = 0;
-    for (; n < o->nbehind; n++) {
-        const struct handed *h = &l->handed[o->behind[n]];
-        if (!h->seq || h->letter || !tine__queue_lift(&l->queue, h->seq))
-            break;
-    }
-    return n;
+/* Where many calls are put before an old one, it must not make workers look through all the places
+** behind it. */
+static void renew_oldest(struct local *l) {
+    struct queue_past past;
+    uint32_t ref;
+    uint64_t seq;
+    if (!tine__queue_renew(&l->queue, &ref, &seq, &past))
+        return;
+    remember(l, &past);
+    l->handed[ref].seq = seq;
+    l->unwoken++; /* the worker woken for it may have found the queue empty */
 }
 
-/* Put them into the queue again, in their old order. */
-static void put_down(struct local *l, const struct order *o, unsigned n) {
+static int put(struct local *l, const struct order *o, const struct site_call *call,
+               uint64_t *seq) {
     struct queue_past past;
-    l->unwoken += n; /* the workers woken for them may have found the queue empty */
-    while (n-- > 0) {
-        struct handed *h = &l->handed[o->behind[n]];
-        h->seq = tine__queue_put_again(&l->queue, h->seq, &past);
-        remember(l, &past);
-    }
-}
-
-/* Put the call into the queue, before others if the order says so. */
-static int put(struct local *l, const struct order *o, const struct site_call *call, uint64_t *seq,
-               struct answer *a) {
-    struct queue_past past;
-    if (o->nbehind > 0) {
-        if (!tine__queue_has_room(&l->queue, o->nbehind + 1))
-            return TINE_EAGAIN;
-        a->behind = lift(l, o);
-    }
-    int err = tine__queue_put(&l->queue, call->head, call->bytes, seq, &past);
+    if (o->overtakes)
+        renew_oldest(l);
+    int err = tine__queue_put(&l->queue, call->head, call->bytes, o->label, seq, &past);
     if (!err)
         remember(l, &past);
-    if (o->nbehind > 0)
-        put_down(l, o, a->behind);
     return err;
 }
 
-static int run(struct local *l, const struct order *o, const struct site_call *call,
-               struct answer *a) {
+static int run(struct local *l, const struct order *o, const struct site_call *call) {
     const struct call_head *head = call->head;
     unsigned worker = o->worker;
     enum output_mode output = OUTPUT_INHERIT;
@@ -285,7 +268,7 @@ static int run(struct local *l, const struct order *o, const struct site_call *c
     }
     if (err || worker)
         return err ? err : run_there(l, worker, head, output);
-    err = put(l, o, call, &seq, a);
+    err = put(l, o, call, &seq);
     if (err)
         return err;
     l->handed[head->ref] = (struct handed){
@@ -437,7 +420,7 @@ COLD static void give_other(struct local *l, const struct order *o, const struct
 HOT void tine__local_give(struct site *s, const struct order *o, const struct site_call *call,
                           struct answer *a) {
     if (o->kind == ORDER_RUN) /* as for nearly all orders */
-        a->err = run(local_of(s), o, call, a);
+        a->err = run(local_of(s), o, call);
     else
         give_other(local_of(s), o, call, a);
 }
