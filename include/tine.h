@@ -285,10 +285,12 @@ TINE_API size_t tine_pool_dispatch(tine_pool *pool);
 
 /* A descriptor for the program's own event loop: readable while there is something for
 ** tine_pool_dispatch to do, and permanently once the pool has ended and tine_pool_wait(pool, 0)
-** would succeed. Only tine_pool_dispatch and waiting threads make it unreadable again. The pool
-** owns the descriptor; tine_pool_close closes it. After the first call, callbacks are called only
-** by tine_pool_dispatch and by waiting threads, no longer by the pool's own thread. Negative:
-** TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. */
+** would succeed. Only tine_pool_dispatch and waiting threads make it unreadable again, and it stays
+** readable for the events of a future, and for its end, that tine_future_next_event has yet to give
+** to a program which has called it for that future before (until tine_pool_dispatch was called
+** twice since). The pool owns the descriptor; tine_pool_close closes it. After the first call,
+** callbacks are called only by tine_pool_dispatch and by waiting threads, no longer by the pool's
+** own thread. Negative: TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. */
 TINE_API int tine_pool_fileno(tine_pool *pool);
 
 /* A distribution of durations, in seconds. Percentiles are within 3 %, the rest is exact. SINCE

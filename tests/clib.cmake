@@ -6,6 +6,7 @@ tine_c_test(NAME clib_in_process SOURCES tests/clib/in_process.c NEEDS_LUA)
 if(NOT TINE_SANITIZE) # it has a malloc of its own, whose memory a sanitizer's free does not know
   tine_c_test(NAME clib_memory SOURCES tests/clib/memory.c NEEDS_LUA)
 endif()
+tine_c_test(NAME clib_descriptor SOURCES tests/clib/descriptor.c VARIANTS thread NEEDS_LUA)
 tine_c_test(NAME clib_events SOURCES tests/clib/events.c VARIANTS thread NEEDS_LUA)
 tine_c_test(NAME clib_random SOURCES tests/clib/random_calls.c VARIANTS address thread NEEDS_LUA)
 foreach(variant IN ITEMS .address .thread)

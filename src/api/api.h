@@ -13,6 +13,7 @@
 ** FILES, each of which knows only those before it:
 **
 **     structs.c, plain.c, encode.c   structs, arguments and functions passed in by the program
+**     unread.c                       what keeps the descriptor readable
 **     refs.c                         references
 **     callbacks.c                    the inbox, callbacks that are due
 **     text.c, outcome.c              how futures have ended
@@ -26,6 +27,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "base/error.h"
+#include "base/hot.h"
 #include "pool/pool.h"
 #include "site/far/far.h"
 
@@ -39,6 +41,10 @@ struct tine_pool {
     pthread_cond_t quiet;    /* signalled when `calling` becomes 0 */
     struct list due;         /* items (by `news`) whose callbacks are due */
     unsigned calling;        /* number of threads inside tine__api_dispatch */
+    bool untold;             /* news was taken by a call that neither dispatches nor waits */
+    struct list unread;      /* futures (by `unread`) with events that the program has to read */
+    uint64_t dispatches;     /* number of calls of tine_pool_dispatch */
+    bool held;               /* tine__inbox_hold */
     _Atomic(char *) message; /* of tine_pool_message, made when first asked for */
 };
 
@@ -48,6 +54,11 @@ struct tine_future {
     struct outcome outcome;
     struct events *events; /* NULL until the first tine_future_next_event */
     struct outcome event;  /* the event that was given last */
+    /* The program reads the events, and is in no tine_future_next_event now. Changed under the
+    ** pool's lock, as are the two below. */
+    atomic_bool reads;
+    struct list unread; /* in pool->unread */
+    uint64_t since;     /* pool->dispatches when it came there */
     struct tine_pool *pool;
     void (*done)(tine_future *future, void *arg);
     void *done_arg;
@@ -79,6 +90,27 @@ void tine__api_dress(void);
 /* Make tine_error_detail describe this failure; with TINE_ESYSTEM errno must still be set. */
 void tine__api_explain(int err);
 
+/* --- unread.c --- */
+
+/* These two are called with the pool's lock held. All news was taken from the inbox; `told`: by a
+** call that dispatches or waits. */
+void tine__unread_all(struct tine_pool *pool, bool told);
+/* The future's item was taken from the inbox. */
+void tine__unread_item(tine_future *f);
+/* tine_pool_dispatch is called. */
+void tine__unread_age(struct tine_pool *pool);
+/* A thread begins and ends a tine_future_next_event that returns `code`. */
+void tine__unread_begin(tine_future *f);
+void tine__unread_end(tine_future *f, int code);
+/* The program has learned of the future's end, or (forget) has no reference to it any more. */
+COLD void tine__unread_ended(tine_future *f);
+COLD void tine__unread_forget(tine_future *f);
+
+static inline void future_told(tine_future *f) {
+    if (atomic_load_explicit(&f->reads, memory_order_relaxed))
+        tine__unread_ended(f);
+}
+
 /* --- refs.c --- */
 
 void tine__api_ref(struct tine_pool *pool);
@@ -88,7 +120,8 @@ void tine__api_unref(struct tine_pool *pool);
 
 /* Empty the inbox, in a function that calls no callbacks. */
 void tine__api_collect(struct tine_pool *pool);
-/* Empty the inbox and call the callbacks that are due. Returns their number. */
+/* Empty the inbox and call the callbacks that are due, for a thread of the program. Returns their
+** number. */
 size_t tine__api_dispatch(struct tine_pool *pool);
 /* Take in results, dispatch and sleep until `met` returns true or the deadline has passed. `ends`
 ** tells which items' ends the thread waits for (NULL: all), see tine__events_loosen. 0;

@@ -7,16 +7,21 @@
 /* --- emptying the inbox --- */
 
 /* Move all released items from the inbox into pool->due, or into `gone` if they have no callback.
-** The lock is held, so that each item is always in one of these places. */
-static void take_all(struct tine_pool *pool, struct list *gone) {
+** The lock is held, so that each item is always in one of these places. `told`: the program's thread
+** dispatches or waits. */
+static void take_all(struct tine_pool *pool, struct list *gone, bool told) {
     struct item *items[64];
     unsigned n;
+    if (!told && !inbox_has_news(&pool->inbox))
+        return;
     while ((n = tine__inbox_take(&pool->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
-            const tine_future *f = items[i]->owner;
+            tine_future *f = items[i]->owner;
+            tine__unread_item(f);
             if (items[i]->released) /* else the task has emitted an event */
                 list_push(f->done ? &pool->due : gone, &items[i]->news);
         }
+    tine__unread_all(pool, told);
 }
 
 static tine_future *pop(struct list *items) {
@@ -37,7 +42,7 @@ void tine__api_collect(struct tine_pool *pool) {
         return;
     list_init(&gone);
     pthread_mutex_lock(&pool->lock);
-    take_all(pool, &gone);
+    take_all(pool, &gone, false);
     bool due = !list_empty(&pool->due);
     pthread_mutex_unlock(&pool->lock);
     if (due)
@@ -81,20 +86,24 @@ static size_t call_due(struct tine_pool *pool) {
     return called;
 }
 
-size_t tine__api_dispatch(struct tine_pool *pool) {
+static size_t dispatch(struct tine_pool *pool, bool told) {
     struct list gone;
     list_init(&gone);
     pthread_mutex_lock(&pool->lock);
-    take_all(pool, &gone);
+    take_all(pool, &gone, told);
     size_t called = list_empty(&pool->due) ? 0 : call_due(pool);
     pthread_mutex_unlock(&pool->lock);
     free_all(&gone);
     return called;
 }
 
+size_t tine__api_dispatch(struct tine_pool *pool) {
+    return dispatch(pool, true);
+}
+
 void tine__api_manage(struct inbox *inbox) {
     managing = inbox->owner;
-    tine__api_dispatch(inbox->owner);
+    dispatch(inbox->owner, false);
     managing = NULL;
 }
 

@@ -36,6 +36,21 @@ static bool take(struct tine_future *f, const void **bytes, size_t *length) {
     return true;
 }
 
+static int next_event(tine_future *f, uint64_t deadline, const void **bytes, size_t *length) {
+    tine__pool_poll(f->pool->core);
+    for (int err = 0;;) {
+        bool settled = is_settled(f); /* checked before taking: all events came before the end */
+        if (take(f, bytes, length))
+            return 1;
+        if (settled || err)
+            return settled ? 0 : err;
+        if (tine__api_is_managing(f->pool) && deadline != 0)
+            return TINE_EINVALID;
+        /* This waits for no task's end, but a task that stands may be in the way of this one. */
+        err = tine__api_wait(f->pool, has_event, tine__events_no_end, f, deadline);
+    }
+}
+
 int tine_future_next_event(tine_future *f, double timeout, const void **bytes, size_t *length) {
     uint64_t deadline;
     int err = future_check(f);
@@ -43,16 +58,8 @@ int tine_future_next_event(tine_future *f, double timeout, const void **bytes, s
         return err ? err : TINE_EARG;
     if ((err = open_events(f)) != 0)
         return err;
-    tine__pool_poll(f->pool->core);
-    for (;;) {
-        bool settled = is_settled(f); /* checked before taking: all events came before the end */
-        if (take(f, bytes, length))
-            return 1;
-        if (settled || err)
-            return settled ? 0 : err;
-        if (tine__api_is_managing(f->pool) && timeout != 0)
-            return TINE_EINVALID;
-        /* This waits for no task's end, but a task that stands may be in the way of this one. */
-        err = tine__api_wait(f->pool, has_event, tine__events_no_end, f, deadline);
-    }
+    tine__unread_begin(f);
+    int code = next_event(f, timeout == 0 ? 0 : deadline, bytes, length);
+    tine__unread_end(f, code);
+    return code;
 }

@@ -16,6 +16,7 @@ int tine_future_state(tine_future *f) {
     tine__api_collect(f->pool);
     if (look != LOOK_SETTLED)
         return states[look];
+    future_told(f);
     return f->outcome.code == TINE_ECANCELLED ? TINE_CANCELLED : TINE_FINISHED;
 }
 
@@ -28,16 +29,23 @@ static bool is_its_own(const struct item *item, const void *arg) {
     return item->owner == arg;
 }
 
-int tine_future_wait(tine_future *f, double timeout) {
-    uint64_t deadline;
-    int err = future_check(f);
-    if (err || !tine__api_deadline(timeout, &deadline))
-        return err ? err : TINE_EARG;
+static int await_end(tine_future *f, uint64_t deadline) {
     if (is_settled(f))
         return 0;
     if (tine__api_is_managing(f->pool))
         return TINE_EINVALID; /* this thread itself handles deaths and replacements */
     return tine__api_wait(f->pool, is_settled, is_its_own, f, deadline);
+}
+
+int tine_future_wait(tine_future *f, double timeout) {
+    uint64_t deadline;
+    int err = future_check(f);
+    if (err || !tine__api_deadline(timeout, &deadline))
+        return err ? err : TINE_EARG;
+    err = await_end(f, deadline);
+    if (!err)
+        future_told(f);
+    return err;
 }
 
 #define FEW 16 /* pools that need no allocation */
@@ -154,11 +162,16 @@ static void tighten(struct any *a) {
 }
 
 /* Take in results and call callbacks. */
+static void dispatch(struct tine_pool *pool) {
+    tine__pool_poll(pool->core);
+    tine__api_dispatch(pool);
+}
+
 static void dispatch_all(const struct any *a) {
     for (unsigned i = 0; i < a->ninboxes; i++)
-        tine_pool_dispatch(a->inboxes[i]->owner);
+        dispatch(a->inboxes[i]->owner);
     for (size_t i = 0; i < a->n && !a->all; i++)
-        tine_pool_dispatch(a->futures[i]->pool);
+        dispatch(a->futures[i]->pool);
 }
 
 static int wait_any(struct any *a, uint64_t deadline) {

@@ -5,9 +5,12 @@
 #include "base/text.h"
 
 /* 0 if the future is done and may be looked at. */
-static int check(const tine_future *f) {
+static int check(tine_future *f) {
     int err = future_check(f);
-    return err || outcome_settled(&f->outcome) ? err : TINE_EAGAIN;
+    if (err || !outcome_settled(&f->outcome))
+        return err ? err : TINE_EAGAIN;
+    future_told(f);
+    return 0;
 }
 
 int tine_future_code(tine_future *f) {

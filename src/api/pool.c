@@ -114,6 +114,7 @@ int tine_pool_open(tine_pool **out, const tine_options *given) {
     pool->refs = 1;
     init_lock(pool);
     list_init(&pool->due);
+    list_init(&pool->unread);
     pool->inbox.owner = pool;
     pool->inbox.on_news = tine__api_manage;
     tine__inbox_open(&pool->inbox, pool->core);
@@ -199,6 +200,7 @@ void tine_pool_close(tine_pool *pool) {
 size_t tine_pool_dispatch(tine_pool *pool) {
     if (pool_check(pool))
         return 0;
+    tine__unread_age(pool);
     tine__pool_poll(pool->core);
     return tine__api_dispatch(pool);
 }

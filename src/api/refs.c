@@ -31,6 +31,7 @@ tine_future *tine_future_ref(tine_future *f) {
 static void forsake_events(struct tine_future *f) {
     if (outcome_settled(&f->outcome) || tine__pool_is_forked(f->pool->core))
         return;
+    tine__unread_forget(f); /* before `events` goes */
     struct events *e = f->events ? f->events : tine__item_events(f->pool->core, &f->item);
     f->events = NULL;
     if (e)
@@ -48,6 +49,7 @@ void tine_future_free(tine_future *f) {
     while (!atomic_compare_exchange_strong(&f->refs, &refs, refs - 1));
     if (refs != 1)
         return;
+    tine__unread_forget(f);
     tine__outcome_free(&f->outcome);
     if (f->origin && !tine__pool_is_forked(f->pool->core))
         tine__store_drop(tine__pool_store(f->pool->core), f->origin);

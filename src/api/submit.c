@@ -47,6 +47,7 @@ struct tine_future *tine__api_future(struct tine_pool *pool, const tine_task *ta
     }
     tine__api_ref(pool);
     item_init(&f->item);
+    list_init(&f->unread);
     f->refs = 2;
     f->pool = pool;
     f->done = task->done;

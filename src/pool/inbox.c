@@ -11,7 +11,7 @@ void tine__inbox_init(struct inbox *in) {
     in->pool = NULL;
     in->open = in->watched = 0;
     in->fd = -1;
-    in->fresh = in->urgent = in->refused = false;
+    in->fresh = in->urgent = in->refused = in->held = false;
     list_init(&in->node);
     list_init(&in->news);
     list_init(&in->exits);
@@ -79,6 +79,26 @@ void tine__inbox_remind(struct inbox *in) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Make the descriptor, if there is one, readable or not. The pool's lock is held. */
+static void set_fd(const struct inbox *in) {
+    if (in->fd == -1)
+        return;
+    if (inbox_has_news(in) || in->held || tine__pool_ended(in->pool))
+        tine__fd_ring(in->fd);
+    else
+        tine__fd_clear(in->fd);
+}
+
+void tine__inbox_hold(struct inbox *in, bool held) {
+    struct pool *p = in->pool;
+    if (!p || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    in->held = held;
+    set_fd(in);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static struct item *take_first(struct inbox *in) {
     struct item *item = LIST_ITEM(in->news.next, struct item, news);
     list_remove(&item->news);
@@ -103,8 +123,7 @@ HOT unsigned tine__inbox_take(struct inbox *in, struct item **out, unsigned max)
         out[n++] = take_first(in);
     if (list_empty(&in->news)) {
         atomic_store_explicit(&in->has_news, false, memory_order_relaxed);
-        if (in->fd != -1 && !tine__pool_ended(p))
-            tine__fd_clear(in->fd);
+        set_fd(in);
     }
     pthread_mutex_unlock(&p->lock);
     return n;
@@ -163,8 +182,7 @@ static int open_fd(struct inbox *in) {
     in->fd = tine__fd_event();
     if (in->fd == -1)
         return TINE_ESYSTEM;
-    if (inbox_has_news(in) || tine__pool_ended(p))
-        tine__fd_ring(in->fd);
+    set_fd(in);
     tine__wakeup_send(&p->wakeup); /* from now on the manager must take in every result */
     return in->fd;
 }

@@ -45,6 +45,7 @@ struct inbox {
     uint64_t open;        /* number of items that are not released */
     uint64_t watched;     /* number of items that are watched and not DONE */
     int fd;               /* descriptor of tine__inbox_fileno, or -1 */
+    bool held;            /* tine__inbox_hold */
     bool fresh;           /* has got news since its waiters were last woken */
     /* A submit was refused for max_pending: the inbox gets news when there is room. */
     bool refused;
@@ -77,9 +78,13 @@ bool tine__inbox_next_fault(struct inbox *in, uint64_t *number, struct item **it
 void tine__inbox_remind(struct inbox *in);
 
 /* A descriptor that is readable while tine__inbox_take may have something (level-triggered; taking
-** everything clears it), and permanently when the pool has ended. Made by the first call; the inbox
-** owns it. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED; TINE_ESHUTDOWN: the pool was joined. */
+** everything clears it), while the owner holds it, and permanently when the pool has ended. Made by
+** the first call; the inbox owns it. TINE_ESYSTEM, TINE_ENOMEM, TINE_EFORKED; TINE_ESHUTDOWN: the
+** pool was joined. */
 int tine__inbox_fileno(struct inbox *in);
+/* Keep the descriptor readable, because of something that was taken (true), or no longer (false).
+** No thread is woken that waits for the inbox. */
+void tine__inbox_hold(struct inbox *in, bool held);
 /* Close the descriptor of an ended pool's inbox. What is in the inbox can still be taken. */
 void tine__inbox_close_fd(struct inbox *in);
 
