@@ -207,7 +207,8 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
     tine__anchor(L, c->state, d->anchor, d->idx);
     struct item *item = c->p ? item_make(c, d) : NULL;
     core_is_busy(c);
-    if (item && tine__item_follow(c->p, item, leader) == 0) {
+    int err = item ? tine__item_follow(c->p, item, leader) : TINE_ENOMEM;
+    if (!err) {
         d->anchor->item = item;
         return true;
     }
@@ -215,7 +216,7 @@ bool tine__follow(lua_State *L, struct core *c, struct draft *d, struct item *le
         tine__item_put(c, item);
     tine__unanchor(L, c->state, d->anchor);
     if (c->p)
-        tine__refused(L, c, item ? TINE_EFORKED : TINE_ENOMEM);
+        tine__refused(L, c, err);
     return false;
 }
 

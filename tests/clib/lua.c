@@ -1,6 +1,7 @@
 /* The C library in a program that embeds Lua itself: include/tine_lua.h. */
 #include <lauxlib.h>
 #include <lualib.h>
+#include "base/fault.h"
 #include "clib/clib.h"
 #include "tine_lua.h"
 
@@ -412,6 +413,39 @@ static void test_no_memory(tine_pool *pool) {
     lua_close(L);
 }
 
+#ifdef TINE_FAULTS
+static int push_future(lua_State *L) {
+    tine_lua_push_future(L, lua_touserdata(L, 1));
+    return 1;
+}
+
+/* The n-th allocation outside of Lua fails while a script is given a future that is not done: there is no memory,
+** and nothing else is the matter ("forked" was said). */
+static void test_no_memory_to_follow(tine_pool *pool) {
+    lua_State *L = state_with(pool);
+    tine_future *f = submit(pool, "while true do end", 0);
+    unsigned long struck = 1;
+    for (int n = 1; struck > 0; n++) {
+        char fault[32];
+        snprintf(fault, sizeof fault, "calloc:%d", n);
+        lua_pushcfunction(L, push_future);
+        lua_pushlightuserdata(L, f);
+        CHECK(tine__fault_set(fault));
+        int status = lua_pcall(L, 1, 1, 0);
+        struck = tine__fault_struck();
+        tine__fault_set(NULL);
+        lua_setglobal(L, "given");
+        if (status != LUA_OK)
+            run(L, "assert(tine.kind(given) == 'system', given) "
+                   "assert(given.message:find('memory', 1, true), given)");
+        run(L, "given = nil collectgarbage() collectgarbage()");
+    }
+    CHECK(tine_future_abort(f));
+    tine_future_free(f);
+    lua_close(L);
+}
+#endif
+
 int main(void) {
     test_module();
     tine_pool *pool = open_pool(1, TINE_REPLACE);
@@ -422,6 +456,9 @@ int main(void) {
     test_wrong_handles(pool);
     test_closed_state(pool);
     test_no_memory(pool);
+#ifdef TINE_FAULTS
+    test_no_memory_to_follow(pool);
+#endif
     test_room();
     test_closed_pool(pool);
     test_shutdown_by_script();
