@@ -151,6 +151,16 @@ describe("a shared value", function()
     shared:close()
   end)
 
+  -- It said that the pool was shut down.
+  it("is refused by a broken pool with what broke it", function()
+    local pool = tine.pool { workers = 1, initializer = function() error "no licence" end }
+    pool:submit(math.abs, -1):exception(20)
+    local ok, err = pcall(pool.share, pool, 1)
+    assert.same({ false, "broken" }, { ok, tine.kind(err) })
+    assert.matches("no licence", err.message)
+    pool:shutdown()
+  end)
+
   it("is there for each attempt, and in a worker that takes the place of another", function()
     local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
     local shared = pool:share(records(100))

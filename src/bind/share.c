@@ -35,14 +35,24 @@ static struct shared *new_shared(lua_State *L, struct core *c, int view) {
     return s;
 }
 
+/* The pool takes nothing more: why. */
+static int closed(const struct core *c) {
+    struct failure *f = c->p ? tine__pool_reason(c->p) : tine__failure_ref(c->reason);
+    int code = f ? f->code : TINE_ESHUTDOWN;
+    tine__failure_unref(f);
+    return code;
+}
+
 /* Store the value encoded in `cb`. 0 or a code. */
 static int store(struct core *c, struct shared *s, struct call_buf *cb) {
     if (!c->p || !tine__pool_is_open(c->p))
-        return TINE_ESHUTDOWN;
+        return closed(c);
     s->bytes = cb->b.len - STORE_VALUE_HEAD;
     s->name.stored =
         tine__store_value(tine__pool_store(c->p), &cb->block, cb->b.data, cb->b.len, &cb->refs);
-    return s->name.stored ? 0 : TINE_ENOMEM;
+    if (s->name.stored)
+        return 0;
+    return tine__pool_is_open(c->p) ? TINE_ENOMEM : closed(c); /* it may have ended just now */
 }
 
 /* Encode the value at `idx` behind a head. 0, or a code with the message pushed. */
