@@ -110,8 +110,7 @@ static int create_file(struct arena *a) {
     a->head->id = id;
     a->head->end = DATA_AT;
     a->seat = 1;
-    a->seats[1].given = 1;
-    a->seats[1].pid = getpid();
+    a->seats[1].word = seat_taken(SEAT_GIVEN, getpid());
     a->head->top_seat = 1;
     return 0;
 }
@@ -185,7 +184,23 @@ int tine__arena_fd(const struct arena *a) {
     return a->fd;
 }
 
-int tine__arena_attach(int fd, uint32_t seat) {
+int tine__seat_take(struct arena *a, uint32_t ticket) {
+    uint32_t s = seat_number(ticket);
+    uint64_t w = atomic_load(&a->seats[s].word);
+    a->seat = 0;
+    if (!s)
+        return 0;
+    do
+        if (!(w & SEAT_GIVEN) || seat_ticket(w, s) != ticket) {
+            errno = ESRCH;
+            return TINE_ESYSTEM;
+        }
+    while (!atomic_compare_exchange_weak(&a->seats[s].word, &w, seat_taken(w, getpid())));
+    a->seat = s;
+    return 0;
+}
+
+int tine__arena_attach(int fd, uint32_t ticket) {
     tine__arena_enter();
     struct arena *a = new_arena();
     int err = TINE_ESYSTEM;
@@ -193,10 +208,9 @@ int tine__arena_attach(int fd, uint32_t seat) {
         a->fd = fd;
         err = map_head(a);
     }
+    if (!err)
+        err = tine__seat_take(a, ticket);
     if (!err) {
-        a->seat = seat;
-        if (seat)
-            atomic_store(&a->seats[seat].pid, getpid());
         list_push_front(&arenas, &a->node);
     } else if (a) {
         a->fd = -1; /* still the caller's */

@@ -55,20 +55,20 @@ struct arena *tine__arena_get(void);
 void tine__arena_put(struct arena *a);
 int tine__arena_fd(const struct arena *a);
 
-/* Give a seat to a process that is about to be started. 0: none is left; the process can then
-** neither hold nor make regions. */
+/* Give a seat to a process that is about to be started. Returns its ticket, valid until the seat is
+** vacated. 0: none is left; the process can then neither hold nor make regions. */
 uint32_t tine__seat_give(struct arena *a);
-/* The process in that seat has ended, or was never started. 0 is fine. */
-void tine__seat_vacate(struct arena *a, uint32_t seat);
+/* The process with that ticket has ended, or was never started. 0 is fine. */
+void tine__seat_vacate(struct arena *a, uint32_t ticket);
 
 /* In a process forked by Tine: forget the inherited arenas. */
 void tine__arena_forget(void);
-/* In a process forked by Tine: use this arena and this seat (0: it gets one from
+/* In a process forked by Tine: use this arena and the seat of this ticket (0: it gets one from
 ** tine__arena_reseat). Takes over `fd`, unless it fails. 0 or TINE_ESYSTEM. */
-int tine__arena_attach(int fd, uint32_t seat);
-/* In a child of such a process: take this seat, and hold the regions that
-** were made before the fork. */
-void tine__arena_reseat(uint32_t seat);
+int tine__arena_attach(int fd, uint32_t ticket);
+/* In a child of such a process: take the seat of this ticket, and hold the regions that were made
+** before the fork. 0; TINE_ESYSTEM: the ticket is no longer valid, and the process must end. */
+int tine__arena_reseat(uint32_t ticket);
 
 /* --- regions --- */
 
@@ -125,8 +125,9 @@ COLD void tine__carried_drop(struct carried *c);
 /* In a worker: name regions of `c` from index `at` on in `out`, at most `max` of them, for a
 ** message to the parent. From now on they are kept for the parent. Returns the number named. */
 uint32_t tine__carried_send(const struct carried *c, uint32_t at, struct handle *out, uint32_t max);
-/* The process in that seat has named a region in a message: hold it. If there is no memory for that
-** it is not held, and its handle may then fail. */
-void tine__carried_take(struct carried *c, struct arena *a, uint32_t seat, const struct handle *h);
+/* The process with that ticket has named a region in a message: hold it. If there is no memory for
+** that it is not held, and its handle may then fail. */
+void tine__carried_take(struct carried *c, struct arena *a, uint32_t ticket,
+                        const struct handle *h);
 
 #endif

@@ -28,13 +28,34 @@ struct arena_head {
 };
 
 struct seat {
-    _Atomic uint32_t given;
+    /* From the lowest bit: the process's id, 0 as long as it has not noted it, 32; how often the
+    ** seat was given 20; is it given 1. */
+    _Atomic uint64_t word;
     _Atomic uint32_t by; /* seat of the parent, or of the process that has adopted it */
-    _Atomic int32_t pid; /* 0: the process has not noted it yet */
     /* adopted, since the parent is dead: vacated once its process is, too */
     _Atomic uint32_t orphan;
     _Atomic uint64_t column; /* offset; 0: no column yet. Kept for the next process in this seat */
 };
+
+#define SEAT_GIVEN ((uint64_t)1 << 52)
+#define SEAT_TURNS 0xfffffu
+
+static inline uint32_t seat_turn(uint64_t word) {
+    return word >> 32 & SEAT_TURNS;
+}
+static inline pid_t seat_pid(uint64_t word) {
+    return (pid_t)(uint32_t)word;
+}
+static inline uint64_t seat_taken(uint64_t word, pid_t pid) {
+    return (word & ~(uint64_t)UINT32_MAX) | (uint32_t)pid;
+}
+/* The ticket with which a process takes the seat: its number 12, how often it was given 20. */
+static inline uint32_t seat_ticket(uint64_t word, uint32_t seat) {
+    return seat_turn(word) << 12 | seat;
+}
+static inline uint32_t seat_number(uint32_t ticket) {
+    return ticket & (ARENA_SEATS - 1);
+}
 
 /* The word of a slot, from the lowest bit: state 4, owner's seat 12, how often a process began to
 ** hold the region 24, generation 24. */
@@ -101,6 +122,9 @@ void tine__arena_enter(void);
 void tine__arena_leave(void);
 /* In a child of a process of Tine: take over the parent's arena. NULL: it had none. */
 struct arena *tine__arena_inherit(void);
+/* Sit down in the seat of this ticket (0: none). 0; TINE_ESYSTEM: it was vacated since, as the
+** parent is dead, and may be another process's. */
+int tine__seat_take(struct arena *a, uint32_t ticket);
 /* Map the slots if they are not mapped yet. 0 or TINE_ESYSTEM. */
 int tine__arena_map_slots(struct arena *a);
 /* Map the slots and a column of our own. 0 or TINE_ESYSTEM. */

@@ -300,14 +300,15 @@ uint32_t tine__carried_send(const struct carried *c, uint32_t at, struct handle 
     return n;
 }
 
-void tine__carried_take(struct carried *c, struct arena *a, uint32_t seat, const struct handle *h) {
+void tine__carried_take(struct carried *c, struct arena *a, uint32_t ticket,
+                        const struct handle *h) {
     int err;
     bool unknown = false;
     if (h->index >= ARENA_SLOTS)
         return;
     tine__arena_enter();
     struct region *r = h->arena == a->head->id ? find(a, h, &err) : NULL;
-    struct cell *column = tine__arena_column(a, seat, &unknown);
+    struct cell *column = tine__arena_column(a, seat_number(ticket), &unknown);
     if (column)
         atomic_fetch_add(&column[h->index].taken, 1);
     tine__arena_leave();

@@ -93,7 +93,7 @@ struct message {
     int32_t status; /* EXITED, GONE: as from waitpid; KILL: the signal */
     int32_t error;  /* errno */
     union {
-        uint32_t seat;    /* SETUP, START: seat in the arena */
+        uint32_t seat;    /* SETUP, START: ticket of the seat in the arena */
         uint32_t preload; /* OPEN: is there a preload? */
         uint32_t last;    /* EXITED */
     };

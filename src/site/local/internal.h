@@ -27,7 +27,7 @@ struct stream;
 struct lane {
     struct link link;
     unsigned refs;
-    uint32_t seat;          /* the worker's seat in the arena */
+    uint32_t seat;          /* ticket of the worker's seat in the arena */
     struct carried carried; /* regions named by the next result */
     int pid;                /* 0: not known yet */
     /* Its task was asked to end: send MESSAGE_ASK when the control socket has room. */
@@ -64,7 +64,7 @@ struct local {
     struct shm directory; /* first page of the call heap: its directory */
     struct heap *heap;
     struct arena *arena;
-    uint32_t seat; /* the fork server's seat */
+    uint32_t seat; /* ticket of the fork server's seat */
     int control;   /* -1: the fork server is gone */
     int bell;      /* the event of the waiter's bell */
     int manager;   /* the event of the manager's wakeup, borrowed */

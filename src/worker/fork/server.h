@@ -68,8 +68,8 @@ int tine__server_receive(struct server *s, enum message_kind kind, struct messag
 int tine__server_tell(const struct server *s, const struct message *m, const void *bytes,
                       size_t length);
 
-/* worker.c: be worker `id` for the rest of this process's life, with that seat in the arena. Takes
-** over `link`. `parent`: pid of the fork server. */
+/* worker.c: be worker `id` for the rest of this process's life, in the arena with the seat of this
+** ticket. Takes over `link`. `parent`: pid of the fork server. */
 _Noreturn void tine__worker_main(struct server *s, uint32_t id, uint32_t seat, int link,
                                  pid_t parent);
 

@@ -41,11 +41,12 @@ static void become_worker(struct server *s, int link, pid_t parent) {
 /* Do what a preload has not done already. */
 static void attach(struct channel *ch, struct server *s, uint32_t seat) {
     int err = tine__server_attach(s, 0);
+    if (!err)
+        err = tine__arena_reseat(seat);
     if (err) {
         ch->say(ch, RECORD_UNFIT, (uint64_t)error_errno(err), 0);
         tine__process_exit(1);
     }
-    tine__arena_reseat(seat);
 }
 
 static struct channel *open_channel(struct server *s, uint32_t id, int link) {

@@ -38,8 +38,8 @@ int tine__root_heed_forks(void);
 ** NOFORK ...) comes over the control socket. */
 int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool preload);
 
-/* Tell the fork server about its pool: its seat in the arena, and its boot block in the call heap.
-** Passes on `fds`, which are borrowed; the caller closes those it does not need. 0, even if the
+/* Tell the fork server about its pool: the ticket of its seat in the arena, and its boot block in
+** the call heap. Passes on `fds`, which are borrowed; the caller closes those it does not need. 0, even if the
 ** fork server is gone, which the control socket will say; TINE_ESYSTEM. */
 int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint64_t boot,
                       uint32_t length);
