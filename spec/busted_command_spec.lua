@@ -327,6 +327,19 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     same "--filter-out -l spec/deep" -- it is no option there
   end)
 
+  -- It started them first, and then said what was wrong.
+  it("starts no workers when the command line is wrong", function()
+    for _, option in ipairs { "--unknown", "--repeat often", "--lang", "-f nowhere", "-C nowhere", "nowhere",
+                              "--helper=nowhere.lua", "-t a --exclude-tags a", "-j x" } do
+      local s = busted.shell("TINE_TRACE=pool.json " .. busted.program .. " busted " .. option)
+      assert.is_true(s.code > 0 and #s.out + #s.err > 0, option)
+      assert.is_nil(io.open(busted.folder .. "/pool.json"), option)
+      if option ~= "-j x" then same(option) end
+    end
+  end)
+
+  it("finds its files from the folder that -C names", function() same "-C spec deep" end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

@@ -38,6 +38,15 @@ describe("tine luacheck", function()
     assert.matches("lanes: *tine %d+%.%d+%.%d+", check("--version").out:lower())
   end)
 
+  it("starts no workers for what needs none: a wrong option, a missing file, --version", function()
+    for _, arguments in ipairs { "--unknown", "--std", "/nowhere.lua", "--config /nowhere .", "--version" } do
+      local trace = os.tmpname()
+      os.remove(trace)
+      shell.run(("cd /usr/share/lua/5.1/luacheck && TINE_TRACE=%s %s luacheck %s"):format(trace, TINE, arguments))
+      assert.is_nil(io.open(trace), arguments) -- of a pool, its trace
+    end
+  end)
+
   it("refuses more workers than files may be open, as tine serve does", function()
     for _, command in ipairs { "luacheck -j 29 " .. FILES, "serve -j 29 gearman://127.0.0.1:1/x" } do
       local s = shell.run(("ulimit -n 60; %s %s"):format(TINE, command))

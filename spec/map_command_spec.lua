@@ -146,6 +146,17 @@ describe("tine map", function()
       assert.equal(2, map("'error()' none data").code)
     end)
 
+    it("files of which none can be read, and wrong usage, before it starts any worker", function()
+      for _, line in ipairs { "_ none", "-x cat none", "--pipe _ none none", "--csv --header : _1 none", "-j x _",
+                              "--unknown _", "'(' a", "@none a" } do
+        local s = shell.run(("cd %s; TINE_TRACE=pool.json %s map %s"):format(quote(folder), TINE, line))
+        assert.same({ "", 2 }, { s.out, s.code }, line)
+        assert.not_equal("", s.err, line)
+        assert.is_nil(io.open(folder .. "/pool.json"), line) -- of a pool, its trace
+      end
+      assert.same({ out = "", err = "", code = 0 }, map("--header : name", "")) -- an empty file is no trouble
+    end)
+
     it("wrong usage with 2", function()
       for arguments, message in pairs {
         [""] = "FUNCTION is missing",

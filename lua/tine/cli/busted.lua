@@ -35,9 +35,8 @@ local function wrong_jobs(text)
 end
 
 local HELP <const> = { ["--help"] = true, ["-h"] = true }
-local ALONE <const> = { ["--version"] = true, ["--list"] = true, ["-l"] = true, ["--coverage"] = true, ["-c"] = true }
 
--- Separates our options from those for busted. options.alone: as far as can be seen here, no workers are needed.
+-- Separates our options from those for busted.
 local function parse(...)
   local args, rest, options = { ... }, {}, {}
   local i = 1
@@ -54,7 +53,6 @@ local function parse(...)
       options.split = true
     else
       options.help = options.help or HELP[word]
-      options.alone = options.alone or HELP[word] or ALONE[word]
       rest[#rest + 1] = word
     end
     i = i + 1
@@ -251,6 +249,19 @@ end
 -- What busted does in one process only: names of tests, coverage.
 local function is_serial(args) return args.list or args.coverage end
 
+-- Are the folder, the helper and some of the files there that the command line names? Otherwise busted will only say
+-- what is missing.
+local function is_there(args)
+  local path = require "pl.path"
+  local function exists(name) return path.exists(path.join(args.directory, name)) end
+  local helper = args.helper or ""
+  if not path.isdir(args.directory) or helper:find "%.lua$" and not exists(helper) then return false end
+  for _, name in ipairs(args.ROOT) do
+    if exists(name) then return true end
+  end
+  return false
+end
+
 local function take_over(self)
   local busted = self.busted
   busted.register("file", function(file) self:run_file(file) end, { envmode = "insulate" })
@@ -265,6 +276,7 @@ local function prepare_modules(self)
   runner.on_arguments(function(args, err)
     if not args and self.options.help then print_help(err) end
     self.parallel = args and not args.version and not is_serial(args)
+    if self.parallel and is_there(args) then self.pool = self:new_pool() end -- loads busted while this process does
   end)
   runner.wrap("busted.execute", function(execute)
     return function(busted)
@@ -286,7 +298,6 @@ local function run(...)
   rest[0], rest[-1] = program_of_busted(), assert(host.program())
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
-  if not options.alone then self.pool = self:new_pool() end -- loads busted meanwhile
   prepare_modules(self)
   trouble.watch_exit "busted"
   local code = runner.run()

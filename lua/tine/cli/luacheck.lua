@@ -39,8 +39,9 @@ function M.main(...)
     package.path = package.path .. DEBIAN
     provide()
     trouble.watch_exit "luacheck"
-    local lanes = require "tine.cli.luacheck.lanes"
-    lanes.pool { workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide }
+    require "tine.cli.luacheck.lanes".options {
+      workers = workers, on_crash = "replace", name = "tine luacheck", preload = provide,
+    }
     local ok, err = pcall(require, "luacheck.main")
     if not ok and tostring(err):find "^module 'luacheck%.main' not found" then
       trouble.give_up "luacheck is not installed (Debian: lua-check, LuaRocks: luacheck)"

@@ -276,6 +276,7 @@ local function run(o)
   local how = { separator = o.separator or "\n", columns = o.csv and o.colsep, header = o.header, pipe = o.pipe }
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)
+  if not input:opens() then return trouble.TROUBLE end
   o.writes_files = o.command and not o.line_buffer
   local workers, why = open_files.choose(o.workers, o.writes_files and "commands")
   o.workers = workers or give_up("%s", why)

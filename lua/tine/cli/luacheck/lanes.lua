@@ -11,22 +11,21 @@ local lanes = { ABOUT = { version = "tine " .. tine.version } }
 
 local ATTEMPTS = 3 -- for a call whose worker dies
 
-local pool -- made by the first call, because workers load this file, too
+local pool -- made by the first call: workers load this file, too, and a program may find that it has nothing to do
+local pool_options = { on_crash = "replace", name = "luacheck" }
 
 function lanes.configure() return lanes end
 
--- The pool that runs the calls. A program may make it before, with its own options.
-function lanes.pool(options)
-  pool = pool or tine.pool(options or { on_crash = "replace", name = "luacheck" })
-  return pool
-end
+-- The options of the pool that runs the calls.
+function lanes.options(options) pool_options = options end
 
 -- A function whose calls, made in a lane, run in the pool.
 local function remote(fn)
   return function(...)
     local args, future = table.pack(...), nil
+    pool = pool or tine.pool(pool_options)
     for _ = 1, ATTEMPTS do
-      future = lanes.pool():submit(fn, table.unpack(args, 1, args.n))
+      future = pool:submit(fn, table.unpack(args, 1, args.n))
       coroutine.yield(future)
       if tine.kind(future:exception()) ~= "crashed" then break end
     end

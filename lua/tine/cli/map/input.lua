@@ -45,6 +45,9 @@ function Files:open_next()
   end
 end
 
+-- Is there a file to read (or was there one)? If not, all were complained of.
+function Files:opens() return self.reader or self:open_next() or not self.failed end
+
 function Files:close()
   if self.fd ~= STDIN then host.close(self.fd) end
   self.fd, self.reader = nil, nil
@@ -211,6 +214,8 @@ function Arguments:next()
   self.records = self.records + 1
   return { text = text, records = 1, lines = 1, number = self.records, argument = true, line = self.records - 1 }
 end
+
+function Arguments.opens() return true end
 
 -- Like Files:total, but the number of records.
 function Arguments:total() return self.count, true end
