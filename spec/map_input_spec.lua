@@ -53,6 +53,10 @@ describe("tine map", function()
       assert.equal("2\t1\n", out("--colsep '\\t' '_2, _1'", "1\t2\n"))
       assert.equal("3\t1\n", out("--colsep '\\s+' '_3, _1'", "1   2 \t3\n"))
       assert.equal("2\n", out("--colsep '\\|' '_2'", "1|2\n"))
+      -- GNU parallel's is a regular expression; ours a Lua pattern, as its help says
+      assert.equal("cYd\n", out("--colsep 'X|Y' '_2'", "aXbX|YcYd\n"))
+      assert.equal("b\n", out("--colsep ' %- ' '_2'", "a - b\n"))
+      assert.matches("a Lua pattern, no regular expression", out "--help", 1, true)
       assert.equal("2\n", out("-C: '_2'", "1:2\n"))
     end)
 

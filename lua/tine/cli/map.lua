@@ -44,7 +44,8 @@ Workers
   --seed N           random numbers of each line depend on N and its number only
 Input
   -0, --null         lines end with a zero byte
-  --colsep PATTERN   what separates columns, a Lua pattern
+  --colsep PATTERN   what separates columns: a Lua pattern, no regular expression
+                     ('[,;]' for one of these, '%-' for '-'; '|' is itself)
   --csv              lines and columns as RFC 4180 has them
   --header :         the first line names the columns
   --pipe             give whole blocks of lines: in _, or on a command's input
