@@ -185,3 +185,38 @@ target_link_libraries(use_lua_static PRIVATE tine::tine_static)
     end)
   end)
 end)
+
+describe("scripts/install", function()
+  local folder
+  setup(function() -- a copy beside others that only tell that they were run
+    folder = os.tmpname()
+    os.remove(folder)
+    ok("mkdir -p %s/scripts %s/closed/bin && cp scripts/install %s/scripts", folder, folder, folder)
+    for _, name in ipairs { "setup", "build" } do
+      ok("printf '#!/bin/sh\\necho %s\\n' >%s/scripts/%s && chmod 755 %s/scripts/*", name, folder, name, folder)
+    end
+    ok("chmod 755 %s && chmod 777 %s/closed && chmod 555 %s/closed/bin", folder, folder, folder)
+  end)
+  teardown(function() os.execute("rm -rf " .. folder) end)
+
+  -- As a user who may not write everywhere.
+  local function install(prefix)
+    local who = shell.run("id -u").out == "0\n" and "setpriv --reuid=65534 --clear-groups " or ""
+    return shell.run(("%s%s/scripts/install %s"):format(who, folder, prefix))
+  end
+
+  -- It built everything for minutes, and then could not install it.
+  it("looks first whether it may write there", function()
+    for prefix, named in pairs { ["/closed"] = "/closed/bin", ["/scripts/build"] = "/scripts/build",
+                                 ["/scripts/build/x"] = "/scripts/build", ["/closed/bin/a/b"] = "/closed/bin" } do
+      local s = install(folder .. prefix)
+      assert.same({ "", 1 }, { s.out, s.code }, prefix)
+      assert.matches("cannot write into " .. folder .. named .. ". Give a folder of your own", s.err, 1, true)
+    end
+  end)
+
+  it("goes on where it may", function()
+    ok("mkdir %s/open && chmod 777 %s/open", folder, folder)
+    assert.matches("^setup\nbuild\n", install(folder .. "/open/new").out)
+  end)
+end)
