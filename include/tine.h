@@ -501,9 +501,9 @@ typedef struct tine_blame {
 ** or host; TINE_EARG (also if out->size is too small); TINE_EFORKED. */
 TINE_API int tine_future_blame(tine_future *future, tine_blame *out);
 
-/* Cancel the task if no worker has begun it. True: it never runs; also when called again. Does
-** not wait, except that a pool with a backend waits at most a second for the answer of the
-** task's host. */
+/* Cancel the task if no worker has begun it. True: it never runs; also when called again, and when
+** tine_future_abort has ended it while it ran. Does not wait, except that a pool with a backend
+** waits at most a second for the answer of the task's host. */
 TINE_API bool tine_future_cancel(tine_future *future);
 
 /* End the task. A pending one is cancelled; a running one is asked to end, and when its `grace` is
