@@ -6,6 +6,14 @@
 
 /* --- emptying the inbox --- */
 
+/* Nobody is told of the errors of tine_pool_everywhere in later workers. */
+static void drop_faults(struct inbox *inbox) {
+    struct outcome error;
+    uint64_t number;
+    while (tine__inbox_next_fault(inbox, &number, NULL, &error))
+        tine__outcome_free(&error);
+}
+
 /* Move all released items from the inbox into pool->due, or into `gone` if they have no callback.
 ** The lock is held, so that each item is always in one of these places. `told`: the program's thread
 ** dispatches or waits. */
@@ -14,6 +22,7 @@ static void take_all(struct tine_pool *pool, struct list *gone, bool told) {
     unsigned n;
     if (!told && !inbox_has_news(&pool->inbox))
         return;
+    drop_faults(&pool->inbox);
     while ((n = tine__inbox_take(&pool->inbox, items, sizeof items / sizeof *items)) > 0)
         for (unsigned i = 0; i < n; i++) {
             tine_future *f = items[i]->owner;

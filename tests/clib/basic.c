@@ -961,6 +961,36 @@ static void test_msgpack_in_bad_hands(void) {
     tine_pack_free(NULL);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what was freed */
+/* In MiB. */
+static unsigned long resident(void) {
+    unsigned long whole, pages;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file && fscanf(file, "%lu %lu", &whole, &pages) == 2);
+    fclose(file);
+    return pages * (unsigned long)getpagesize() >> 20;
+}
+
+/* Errors of what runs everywhere, in later workers: nobody is told of them, and the pool kept them all. */
+static void test_errors_everywhere(void) {
+    enum { WORKERS = 60 };
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_task task = TINE_TASK_INIT;
+    tine_pool *pool;
+    options.workers = 1;
+    options.max_tasks_per_worker = 1;
+    OK(tine_pool_open(&pool, &options));
+    task.function = "error(('x'):rep(1 << 20))";
+    OK(tine_pool_everywhere(pool, &task, NULL)); /* there is no worker yet */
+    OK((int)await_integer(submit(pool, "return 0", 0)));
+    unsigned long before = resident();
+    for (int i = 0; i < WORKERS; i++)
+        OK((int)await_integer(submit(pool, "return 0", 0)));
+    CHECK(resident() < before + WORKERS / 2);
+    tine_pool_close(pool);
+}
+#endif
+
 int main(void) {
     test_codes();
     test_null();
@@ -978,6 +1008,9 @@ int main(void) {
     test_more_limits();
     test_seeds();
     test_output();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    test_errors_everywhere();
+#endif
     test_crash(TINE_BREAK, TINE_EBROKEN);
     test_crash(TINE_REPLACE, TINE_ECRASHED);
     test_kill(false);
