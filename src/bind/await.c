@@ -60,8 +60,17 @@ struct nap {
     lua_State *L;
     struct state *S;
     uint64_t changes; /* S->changes when the aim was last checked */
+    uint32_t stood;   /* times_stood when it was last looked which tasks stand */
     int status;       /* if not LUA_OK, the error value is on the stack */
 };
+
+/* How many times tasks have begun to stand (pool/events.h) in the pools with tasks of this state. */
+static uint32_t times_stood(const struct state *S) {
+    uint32_t n = 0;
+    for (struct list *l = S->busy.next; l != &S->busy; l = l->next)
+        n += tine__events_stood(LIST_ITEM(l, struct core, busy)->p);
+    return n;
+}
 
 /* Run the hook before the thread sleeps. True: do not sleep, since the hook has failed, or has
 ** itself waited and may have taken the result that is awaited here. */
@@ -69,6 +78,12 @@ static bool before_sleep(void *arg) {
     struct nap *nap = arg;
     nap->status = run_hook(nap->L);
     return nap->status != LUA_OK || nap->S->changes != nap->changes;
+}
+
+/* Has another thread learned of a task that stands, when this one was not asleep yet? */
+static bool has_stood(void *arg) {
+    const struct nap *nap = arg;
+    return times_stood(nap->S) != nap->stood;
 }
 
 /* --- waiting --- */
@@ -119,11 +134,13 @@ static bool brief(struct state *S, uint64_t deadline, bool *spun) {
     return *spun && tine__wait_briefly(few, n, deadline);
 }
 
-/* Sleep until something happens. `changes` is S->changes from when the aim was last checked. */
-static void nap(lua_State *L, struct state *S, uint64_t changes, uint64_t deadline) {
+/* Sleep until something happens. `changes` and `stood` are from before the aim and the tasks that
+** stand were looked at. */
+static void nap(lua_State *L, struct state *S, uint64_t changes, uint32_t stood,
+                uint64_t deadline) {
     struct inbox *room[32];
-    struct nap n = {L, S, changes, LUA_OK};
-    struct wait_hook hook = {.before_sleep = before_sleep, .arg = &n};
+    struct nap n = {L, S, changes, stood, LUA_OK};
+    struct wait_hook hook = {.before_sleep = before_sleep, .ready = has_stood, .arg = &n};
     int top = lua_gettop(L);
     unsigned count = S->ncores;
     if (brief(S, deadline, &hook.spun))
@@ -226,6 +243,7 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
             return tighten(S), TINE_ETIMEOUT;
         if (S->nested && tine__nested_await(L, aim, deadline))
             continue;
+        uint32_t stood = times_stood(S);
         loosen(S, aim);
         if (deadline == WAIT_FOREVER && hopeless(S, aim)) {
             if (!aim->give_up)
@@ -233,7 +251,7 @@ int tine__await(lua_State *L, const struct aim *aim, uint64_t deadline) {
             if (aim->give_up(L, aim))
                 continue;
         }
-        nap(L, S, changes, S->inside ? heed(L, deadline) : deadline);
+        nap(L, S, changes, stood, S->inside ? heed(L, deadline) : deadline);
     }
 }
 

@@ -413,6 +413,26 @@ static void test_no_memory(tine_pool *pool) {
     lua_close(L);
 }
 
+/* A task of the program stands, because nobody reads its events, in front of the one that a script waits for. The
+** pool's own thread may hear of that just before the script's lies down, which then slept for ever: within some
+** twenty pools. */
+static void test_standing(void) {
+    for (int round = 0; round < 60; round++) {
+        tine_options options = TINE_OPTIONS_INIT;
+        tine_pool *pool;
+        options.workers = 1;
+        options.event_buffer = 3;
+        OK(tine_pool_open(&pool, &options));
+        lua_State *L = state_with(pool);
+        tine_future *f =
+            submit(pool, "for i = 1, 20 do require('tine').worker.emit(i) end return 7", 0);
+        run(L, "assert(pool:submit(math.abs, -1):result() == 1)");
+        CHECK_EQ(await_integer(f), 7);
+        lua_close(L);
+        tine_pool_close(pool);
+    }
+}
+
 #ifdef TINE_FAULTS
 static int push_future(lua_State *L) {
     tine_lua_push_future(L, lua_touserdata(L, 1));
@@ -459,6 +479,7 @@ int main(void) {
 #ifdef TINE_FAULTS
     test_no_memory_to_follow(pool);
 #endif
+    test_standing();
     test_room();
     test_closed_pool(pool);
     test_shutdown_by_script();
