@@ -299,3 +299,74 @@ describe("at the end of the C stack", function()
     assert.equal(0, #select(2, tine.wait(futures, { timeout = 20 })))
   end)
 end)
+
+-- A finalizer may run wherever the module allocates, and wait for the very future that is being listened to: its end
+-- was taken in then, and who had just joined its list was never told.
+describe("an end that a finalizer takes in first is told to", function()
+  local pool, other, watched, countdown, fired
+  local EVERY <const> = 120 -- which of the finalizers waits
+
+  local function finalize_soon()
+    setmetatable({}, { __gc = function()
+      if not pool then return end
+      countdown = countdown - 1
+      if countdown == 0 and watched then
+        fired = fired + 1
+        watched:pcall()
+      end
+      finalize_soon()
+    end })
+  end
+
+  before_each(function()
+    pool, other, countdown, fired = tine.pool(1), tine.pool(1), 0, 0
+    for _ = 1, 50 do finalize_soon() end
+    collectgarbage("incremental", 1, 1000, 1) -- some at every allocation, from the next cycle on
+    collectgarbage()
+  end)
+  after_each(function()
+    collectgarbage("incremental", 200, 100, 13)
+    pool:shutdown()
+    other:shutdown()
+    pool, other = nil, nil
+    leftovers.none()
+  end)
+
+  local function each(listen)
+    for k = 1, EVERY do
+      local future = pool:with { label = "x" }:submit(function() for _ = 1, 10000 do end return -1 end)
+      watched, countdown = future, k
+      local told = listen(future)
+      watched = nil
+      assert.is_true(told(future), k)
+    end
+    assert.is_true(fired > 0)
+  end
+
+  it("a callback", function()
+    each(function(future)
+      local n = 0
+      future:add_done_callback(function() n = n + 1 end)
+      return function()
+        watched = nil
+        future:pcall()
+        pool:dispatch()
+        return n == 1
+      end
+    end)
+  end)
+
+  it("tine.as_completed", function()
+    each(function(future)
+      local it = tine.as_completed({ future }, 20)
+      return function() return it() == future and it() == nil end
+    end)
+  end)
+
+  it("a task of another pool", function()
+    each(function(future)
+      local task = other:submit(math.abs, future)
+      return function() return task:result(20) == 1 end
+    end)
+  end)
+end)

@@ -154,10 +154,10 @@ void tine__check_callable(lua_State *L, int arg) {
         luaL_typeerror(L, arg, "function");
 }
 
-void tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
+bool tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, idx);
-    tine__extras_add(L, f, idx, "callbacks", fn);
+    return tine__extras_add(L, f, idx, "callbacks", fn);
 }
 
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn) {
@@ -173,10 +173,10 @@ void tine__callback_call_now(lua_State *L, int idx, int fn) {
         tine__callbacks_run(L);
 }
 
-void tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
+bool tine__give_add(lua_State *L, struct future *f, int idx, int fn) {
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, idx);
-    tine__extras_add(L, f, idx, "gives", fn);
+    return tine__extras_add(L, f, idx, "gives", fn);
 }
 
 /* Move the internal callbacks of the future at `idx`, whose extras are on top, into their queue. */

@@ -27,15 +27,16 @@ void tine__due_push(lua_State *L, int idx);
 void tine__callback_error(lua_State *L, int idx);
 
 void tine__check_callable(lua_State *L, int arg);
-/* Add the function at `fn` to the callbacks of the future at `idx`. */
-void tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
+/* Add the function at `fn` to the callbacks of the future at `idx`. False: a finalizer that ran
+** meanwhile has ended the future, and nothing was added. */
+bool tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
 /* The same for a future that is done, while too many callbacks run inside each other: it becomes
 ** due. */
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn);
 /* Add an internal callback that gives the future's result to a task that needs it as an argument.
 ** Such callbacks run in every wait, also in those that run no callbacks, which may depend on that
-** task. */
-void tine__give_add(lua_State *L, struct future *f, int idx, int fn);
+** task. False: as above. */
+bool tine__give_add(lua_State *L, struct future *f, int idx, int fn);
 void tine__gives_run(lua_State *L);
 /* The future at `idx` is done: its callbacks, if any, become due. */
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);

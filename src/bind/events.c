@@ -302,7 +302,8 @@ int tine__future_on_event(lua_State *L) {
     const struct box *box = need_box(L, f, 1);
     if (!box)
         return 0; /* there will be no events */
-    tine__extras_add(L, f, 1, "listeners", 2);
+    while (!tine__extras_add(L, f, 1, "listeners", 2))
+        ; /* it has just ended: its events are there still */
     if (f->anchor.weak)
         tine__anchor_strengthen(L, &f->anchor, 1);
     if (!f->listens && box->events)

@@ -42,23 +42,34 @@ void tine__extras_push(lua_State *L, struct future *f, int idx) {
         make_table(L, f, idx);
 }
 
-/* Push list `field` of the table on top, making it if needed. */
+/* Push list `field` of the table on top, making it if needed. Allocating it may run finalizers that
+** do the same. */
 static void push_list(lua_State *L, const char *field) {
     if (lua_getfield(L, -1, field) == LUA_TTABLE)
         return;
     lua_pop(L, 1);
     lua_createtable(L, 1, 0);
+    if (lua_getfield(L, -2, field) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, field);
 }
 
-void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what) {
+bool tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what) {
+    bool done = f->done;
     what = lua_absindex(L, what);
     tine__extras_push(L, f, idx);
     push_list(L, field);
-    lua_pushvalue(L, what);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    bool same = f->done == done; /* no finalizer runs from here on */
+    if (same) {
+        lua_pushvalue(L, what);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
     lua_pop(L, 2);
+    return same;
 }
 
 bool tine__extras_are_idle(lua_State *L, struct future *f, int idx) {
@@ -104,7 +115,7 @@ const char *tine__extras_label(lua_State *L, const struct future *f, int idx, si
     return label;
 }
 
-void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
+bool tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
     idx = lua_absindex(L, idx);
     watch = lua_absindex(L, watch);
     f->watched = true;
@@ -114,9 +125,9 @@ void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch) {
         lua_pushvalue(L, watch);
         lua_setiuservalue(L, idx, FUTURE_EXTRAS);
         f->extras = EXTRA_WATCH;
-        return;
+        return true;
     }
-    tine__extras_add(L, f, idx, "watches", watch);
+    return tine__extras_add(L, f, idx, "watches", watch);
 }
 
 /* Remove the value at `what` from the list on top. */

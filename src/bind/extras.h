@@ -9,16 +9,17 @@
 enum extra { EXTRA_NONE, EXTRA_LABEL, EXTRA_WATCH, EXTRA_TABLE };
 /* Push the table of extras of the future at `idx`, making it if needed. */
 COLD void tine__extras_push(lua_State *L, struct future *f, int idx);
-/* Append the value at `what` to list `field` of the extras. */
-void tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what);
+/* Append the value at `what` to list `field` of the extras. False: a finalizer that ran meanwhile
+** has ended the future, whose lists were read then; nothing was appended. */
+bool tine__extras_add(lua_State *L, struct future *f, int idx, const char *field, int what);
 /* Would the end of the future go unnoticed if nobody held it: has it no callbacks, watches, ...? */
 bool tine__extras_are_idle(lua_State *L, struct future *f, int idx);
 void tine__extras_set_label(lua_State *L, struct future *f, int idx, int label);
 /* The label, which lives as long as the future, and its length. NULL: it has no label of its
 ** own. */
 const char *tine__extras_label(lua_State *L, const struct future *f, int idx, size_t *len);
-/* Attach the watch at `watch` to the future, or detach it. */
-void tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
+/* Attach the watch at `watch` to the future, or detach it. False: as above. */
+bool tine__extras_watch(lua_State *L, struct future *f, int idx, int watch);
 void tine__extras_unwatch(lua_State *L, struct future *f, int idx, int watch);
 /* Keep the last progress of the future's task, which is about to end. False: a finalizer that ran
 ** meanwhile has already ended the future. */

@@ -214,9 +214,9 @@ static int future_add_done_callback(lua_State *L) {
         tine__reap(L);
     /* f->done and not has_ended: else a `result` in the callback would take in news, and run
     ** callbacks inside it */
-    if (!f->done || f->due) {
-        tine__callback_add(L, f, 1, 2);
-    } else if (state_of(L)->depth >= NESTED_CALLBACKS) {
+    if ((!f->done || f->due) && tine__callback_add(L, f, 1, 2))
+        return 0;
+    if (state_of(L)->depth >= NESTED_CALLBACKS) {
         tine__callback_add_due(L, f, 1, 2);
     } else {
         tine__callback_room(L);

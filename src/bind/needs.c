@@ -246,9 +246,7 @@ static void await_one(lua_State *L, int source, int dependent, lua_Integer posit
     luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
     push_give(L, dependent, position);
     int fn = lua_gettop(L);
-    bool over = is_over(f);
-    if (!over)
-        tine__give_add(L, f, source, fn);
+    bool over = is_over(f) || !tine__give_add(L, f, source, fn);
     state_of(L)->promised++;
     if (over)
         tine__callback_call(L, source, fn);

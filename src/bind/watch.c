@@ -118,14 +118,12 @@ static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
 /* Attach the watch to the future on top (popped); one that has ended is counted at once. */
 static void attach_one(lua_State *L, struct watch *w, int watch) {
     struct future *f = lua_touserdata(L, -1);
-    if (f->done) {
-        w->open++;
-        tine__watch_tell(L, watch, f, lua_gettop(L));
-    } else {
-        tine__extras_watch(L, f, -1, watch);
-        w->open++;
+    bool open = !f->done && tine__extras_watch(L, f, -1, watch);
+    w->open++;
+    if (open)
         w->by_hand |= !f->core;
-    }
+    else
+        tine__watch_tell(L, watch, f, lua_gettop(L));
     lua_pop(L, 1);
 }
 
