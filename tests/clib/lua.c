@@ -461,6 +461,8 @@ static void test_no_memory_to_follow(tine_pool *pool) {
         run(L, "given = nil collectgarbage() collectgarbage()");
     }
     CHECK(tine_future_abort(f));
+    OK(tine_future_wait(f, -1));
+    run(L, "pool:dispatch()"); /* the script's future has ended, too */
     tine_future_free(f);
     lua_close(L);
 }
