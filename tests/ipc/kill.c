@@ -165,7 +165,7 @@ static unsigned drain(struct worker *w) {
 /* The item whose slot the worker has not freed. */
 static bool has_taken(unsigned number, uint64_t *id) {
     unsigned owner;
-    for (*id = sent; (*id)-- > 0 && sent - *id <= QUEUE_SLOTS;)
+    for (*id = sent; (*id)-- > 0;) /* one that was put again may be an old one */
         if (tine__queue_state(&queue, seq_of[*id], &owner) == SLOT_TAKEN && owner == number)
             return true;
     return false;
