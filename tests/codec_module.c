@@ -231,7 +231,10 @@ static int give(lua_State *L, struct pair *p, int err) {
 static int pair_fn(lua_State *L) {
     struct pair *p = check(L);
     const struct codec_origin *origin;
-    return give(L, p, tine__encode_function(L, p->here, 2, fresh(p), &origin));
+    p->busy = true;
+    int err = tine__encode_function(L, p->here, 2, fresh(p), &origin);
+    p->busy = false;
+    return give(L, p, err);
 }
 
 static int pair_args(lua_State *L) {

@@ -142,3 +142,54 @@ describe("with a module that has a class of its own", function()
     os.remove(directory)
   end)
 end)
+
+-- An encode function (or a finalizer) may send something itself, in the midst of a message. When it had loaded a
+-- module, that built the index of names anew, and the numbers by which the outer message knew its names were others'
+-- then.
+describe("a message in the midst of another", function()
+  local path, calls = package.path, 0
+  local Class, M = {}, nil
+  Class.__index = Class
+  function Class:get() return self.value end
+
+  setup(function()
+    assert(os.execute("mkdir " .. directory))
+    package.path = directory .. "/?.lua;" .. path
+    M = load_module("codec_outer", [[
+      local M = { list = {} }
+      function M.add(x) M.list[#M.list + 1] = x end
+      function M.all() return #M.list end
+      return M]])
+    for i = 1, 6 do
+      modules["codec_inner" .. i] = module("codec_inner" .. i, "return { f = function() return 1 end }")
+    end
+  end)
+  teardown(function()
+    package.path = path
+    for name, file in pairs(modules) do
+      package.loaded[name] = nil
+      os.remove(file)
+    end
+    os.remove(directory)
+  end)
+
+  it("leaves the names of that one what they were", function()
+    local c = s.pair()
+    s.register("codec_again.Class", Class, function(object)
+      calls = calls + 1
+      if calls <= 6 then assert(c:values(require("codec_inner" .. calls).f, {})) end
+      return { object.value }
+    end, function(plain) return setmetatable({ value = plain[1] }, Class) end)
+    for i = 1, 3 do
+      M.add(setmetatable({ value = i }, Class))
+      M.add(function() return i end)
+    end
+    M.extra = function() return 5 end
+    for _ = 1, 3 do
+      local all, extra = s.call(c, function() return M.all(), M.extra() end)
+      assert.equal(6, all)
+      assert.equal(5, extra)
+    end
+    assert.is_true(calls >= 6)
+  end)
+end)

@@ -35,6 +35,8 @@ static int codec_gc(lua_State *L) {
     memset(c->watches, 0, sizeof c->watches);
     luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
     c->ref = LUA_NOREF;
+    if (c->encoder)
+        c->encoder->busy = false; /* its own __gc, which may come later, must not use the codec */
     c->encoder = NULL;
     c->decoder = NULL;
     return 0;

@@ -93,6 +93,7 @@ struct codec {
     const void *own[OWN_TABLES]; /* addresses of Lua's own tables (own.c) */
     struct encoder *encoder;     /* the one in ST_ENCODER, NULL: none yet */
     struct decoder *decoder;
+    uint32_t encoding;     /* encoders that are in use, see codec_is_inner */
     struct list knowns;    /* list of struct known */
     struct cache codes;    /* cache of struct code */
     struct code **buckets; /* hash table of struct code; NULL: none was sent yet */
@@ -126,6 +127,13 @@ struct codec {
     const struct sent *last; /* the function encoded last, if simple.c has encoded it; else NULL */
     struct codec_load load;  /* of the function encoded last */
 };
+
+/* Is a message encoded in the midst of another, by an encode function or a finalizer? The outer
+** encoder holds names by their addresses and numbers, which must stay what they are until its
+** message is complete. */
+static inline bool codec_is_inner(const struct codec *c) {
+    return c->encoding > 1;
+}
 
 /* An upvalue or a global of the function being encoded takes so many bytes: note it, if it is the
 ** largest so far. */

@@ -205,7 +205,8 @@ int tine__company_push(struct encoder *e, int idx, struct name *n) {
     if (err)
         return err;
     lua_settop(L, top + 4);
-    make_watch(&g, idx, n, uses);
+    if (!codec_is_inner(e->c)) /* else the outer encoder may be making that watch */
+        make_watch(&g, idx, n, uses);
     lua_settop(L, top + 1);
     return (int)g.count;
 }

@@ -42,6 +42,9 @@ static int encoder_gc(lua_State *L) {
     tine__seen_free(&e->seen);
     free(e->marks);
     e->marks = NULL;
+    if (e->busy) /* an error has passed through */
+        e->c->encoding--;
+    e->busy = false;
     return 0;
 }
 
@@ -61,6 +64,8 @@ static struct encoder *encoder_take(lua_State *L, struct codec *c, int self) {
     else
         c->encoder = encoder_new(L, self);
     c->encoder->busy = true;
+    c->encoder->c = c;
+    c->encoding++;
     return c->encoder;
 }
 
@@ -80,6 +85,7 @@ static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, i
         forget_huge(e);
     c->last = NULL; /* this encoder has the function now, or there is none */
     e->busy = false;
+    c->encoding--;
 }
 
 /* Push ST_WEAK: the objects of the function segment by ordinal + 1. Its values are weak, so that no

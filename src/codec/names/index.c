@@ -104,7 +104,7 @@ static uint64_t sum_of_loaded(lua_State *L, int loaded) {
 int tine__name_missing(struct encoder *e) {
     lua_State *L = e->L;
     struct names *n = &e->c->names;
-    if (e->checked && n->built)
+    if (n->built && (e->checked || codec_is_inner(e->c)))
         return 0;
     lua_rawgeti(L, e->self, ST_LOADED);
     uint64_t sum = sum_of_loaded(L, lua_gettop(L));
@@ -124,7 +124,7 @@ int tine__name_missing_table(struct encoder *e, const void *p) {
     if (likely(*slot == p) || tine__name_find(e->c, p))
         return 0;
     int err = tine__name_missing(e);
-    if (!err)
+    if (!err && e->checked)
         *slot = p;
     return err;
 }

@@ -48,7 +48,8 @@ struct index {
 
 /* Call this when an object has no name: if package.loaded has changed since the index was built,
 ** build or extend the index, and return ENCODE_AGAIN. 0; ENCODE_AGAIN; or an error. Done at most
-** once for a segment. */
+** once for a segment, and not for one that is encoded in the midst of another
+** (codec_is_inner): there, what has come meanwhile has no name. */
 int tine__name_missing(struct encoder *e);
 /* The same for the table at `p`. Remembers lately seen tables that have no name. */
 int tine__name_missing_table(struct encoder *e, const void *p);
