@@ -64,6 +64,27 @@ for _, workers in ipairs { 0, 1, 2 } do
       assert.error(function() inner:get() end)
     end)
 
+    -- Each is decoded inside of the one that holds it. A long chain of them took more than the C stack.
+    it("holds others, down to a depth", function()
+      local pool <close> = tine.pool { workers = workers }
+      local shared, all = pool:share { depth = 1 }, {}
+      for depth = 2, 20000 do
+        all[#all + 1] = shared
+        shared = pool:share { depth = depth, inner = shared }
+        if depth == 900 then
+          assert.equal(1, pool:submit(function(t)
+            while t.inner do t = t.inner end
+            return t.depth
+          end, shared):result(20))
+        end
+      end
+      local future = pool:submit(function(t) return t.depth end, shared)
+      assert.match("nested more than %d+ levels deep", tostring(future:exception(20)))
+      assert.match("nested more than %d+ levels deep", tostring(select(2, pcall(shared.get, shared))))
+      assert.equal(7, pool:submit(function() return 7 end):result(20))
+      assert.equal(19999, #all) -- they have lived so long
+    end)
+
     it("is given to tasks submitted before it is closed, and to no others", function()
       local pool <close> = tine.pool { workers = workers }
       local gates = {}

@@ -98,8 +98,9 @@ static void open_codec(lua_State *L, const struct codec *c) {
 
 enum reading { READ_RESULT, READ_ERROR, READ_ARGUMENTS, READ_SHARED };
 
-static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len,
-                         enum reading what) {
+/* `around`: see struct reader. */
+static int decode_inside(lua_State *L, struct codec *c, const char *p, size_t len,
+                         enum reading what, uint32_t around) {
     struct segment s;
     int base = lua_gettop(L);
     int n = tine__decode_scalars(L, p, len, true);
@@ -112,6 +113,7 @@ static int decode_values(lua_State *L, struct codec *c, const char *p, size_t le
     r->call = what == READ_ARGUMENTS || what == READ_SHARED;
     r->lasts = what != READ_ARGUMENTS;
     r->lenient = what == READ_ERROR;
+    r->around = around;
     push_slots(r, s.nmarks, s.globals, s.len);
     tine__start_marks(r, mark_list(&s), (struct mark_list){0});
     tine__reader_read(r, &s, true);
@@ -119,6 +121,11 @@ static int decode_values(lua_State *L, struct codec *c, const char *p, size_t le
     tine__reader_put_back(r);
     drop_slots(r);
     return (int)r->nvalues;
+}
+
+static int decode_values(lua_State *L, struct codec *c, const char *p, size_t len,
+                         enum reading what) {
+    return decode_inside(L, c, p, len, what, 0);
 }
 
 int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_len,
@@ -143,6 +150,7 @@ int tine__decode_call(lua_State *L, struct codec *c, const char *fn, size_t fn_l
     r->call = true;
     r->lasts = false;
     r->lenient = false;
+    r->around = 0;
     tine__start_marks(r, mark_list(&f), mark_list(&a));
     tine__reader_read(r, &f, false);
     tine__reader_read(r, &a, true);
@@ -177,6 +185,15 @@ void tine__decode_shared(lua_State *L, struct codec *c, const char *p, size_t le
     int top = lua_gettop(L);
     decode_values(L, c, p, len, READ_SHARED);
     lua_settop(L, top + 1);
+}
+
+/* This recurses on the C stack, and each level has a decoder of its own. */
+void tine__reader_shared(struct reader *r, const char *p, size_t len) {
+    int top = lua_gettop(r->L);
+    if (r->around >= MAX_LEVELS)
+        luaL_error(r->L, "shared values are nested more than %d levels deep", MAX_LEVELS);
+    decode_inside(r->L, r->c, p, len, READ_SHARED, r->around + 1);
+    lua_settop(r->L, top + 1);
 }
 
 int tine__decode_values(lua_State *L, struct codec *c, const char *p, size_t len) {

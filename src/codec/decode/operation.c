@@ -166,7 +166,7 @@ static void shared_end(struct reader *r) {
     luaL_checkstack(L, 10, "shared value");
     if (tine__shared_push(r, id, &value))
         return;
-    tine__decode_shared(L, r->c, value.bytes, value.len);
+    tine__reader_shared(r, value.bytes, value.len);
     tine__shared_keep(r, id);
 }
 

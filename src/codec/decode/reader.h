@@ -86,6 +86,7 @@ struct reader {
     uint8_t why;     /* and why: enum wire_held */
     uint32_t nvalues;
     uint32_t pending; /* changes in ST_PENDING */
+    uint32_t around;  /* a shared value is read: so many others are being read around it */
 };
 
 /* Keep the object on top, which has the next ordinal, since something refers to it. `parent` is the
@@ -101,6 +102,11 @@ static inline void number_object(struct reader *r, const struct frame *parent) {
 void tine__start_marks(struct reader *r, struct mark_list a, struct mark_list b);
 /* Set r->next to the next marked ordinal after r->ordinal. */
 void tine__next_mark(struct reader *r);
+
+/* ---- decode.c ---- */
+
+/* Push the shared value with this segment, which the message being read names. Raises. */
+void tine__reader_shared(struct reader *r, const char *p, size_t len);
 
 /* ---- parser.c ---- */
 
