@@ -192,4 +192,41 @@ describe("a message in the midst of another", function()
     end
     assert.is_true(calls >= 6)
   end)
+
+  -- A finalizer may send so much code that the codec forgets that of the function which is being encoded. The store
+  -- had the bytes of that, and they were gone.
+  it("does not lose the code of that one", function()
+    local c = s.pair()
+    local code = "return " .. ("x"):rep(3 * 1024 * 1024):gsub("^x+$", "[[%0]]")
+    local wait, sent, finalized = 0, 0, 0
+    local function litter()
+      setmetatable({}, { __gc = function()
+        finalized = finalized + 1
+        wait = wait - 1
+        if wait == 0 then
+          sent = sent + 1
+          assert(c:values((load("local n = " .. sent .. " " .. code))))
+        end
+        if finalized < 100000 then litter() end
+      end })
+    end
+    rawset(string, "codec_added", function() return 1 end) -- looking at what was changed makes garbage
+    collectgarbage()
+    for _ = 1, 1000 do litter() end
+    local mode = collectgarbage("incremental", 10, 100, 3) -- finalizers run in nearly each step
+    for i = 1, 60 do
+      local f = load("return " .. i .. " + string.codec_added(), math.floor, table.concat")
+      local before = finalized
+      while finalized == before do collectgarbage("step", 0) end -- the collector has come to finalizers
+      wait = 8 * i -- the finalizer that sends: somewhere in the midst
+      assert(c:fn(f))
+      wait = 0
+      assert.equal(i + 1, (s.call(c, f)))
+    end
+    collectgarbage("incremental", 200, 100, 13)
+    collectgarbage(mode)
+    finalized = 100000
+    rawset(string, "codec_added", nil)
+    assert.is_true(sent > 0)
+  end)
 end)

@@ -68,6 +68,8 @@ static int encode_upvalue(struct encoder *e, const struct code *code, uint32_t o
 /* ---- Lua functions ---- */
 
 static int encode_code(struct encoder *e, struct code *code) {
+    if (unlikely(!code->linked)) /* forgotten since it was found, for what a finalizer has sent */
+        return ENCODE_AGAIN;
     uint64_t id = code_id(code);
     int err = tine__known_name(e, &code->known);
     if (err || (err = encode_room(e, id ? PACK_MAX : code->len + 8 + PACK_MAX)))
