@@ -2,6 +2,7 @@
 local tine = require "tine"
 local gate = require "spec.support.gate"
 local leftovers = require "spec.support.leftovers"
+local program = require "spec.support.program"
 
 local function records(n)
   local list = {}
@@ -206,5 +207,24 @@ describe("a shared value", function()
       resident = resident or tonumber(line:match "^RssShmem:%s+(%d+)")
     end
     assert.is_true(resident < 128 * 1024, resident)
+  end)
+
+  -- Each was dropped by a call inside the call that dropped the one before it: a list of some hundred thousand
+  -- values was too much for the C stack.
+  it("goes with all that it names, however long the chain is", function()
+    local out = program.output [[
+      local tine = require "tine"
+      local pool = tine.pool(0)
+      local first = pool:share { 0 }
+      for i = 1, 300000 do
+        local more = pool:share { i, first }
+        first:close()
+        first = more
+      end
+      print "made"
+      first:close()
+      print "closed"
+    ]]
+    assert.equal("made\nclosed\n", out)
   end)
 end)

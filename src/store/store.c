@@ -17,7 +17,7 @@
 struct blob {
     struct codec_stored stored; /* first member; its texts follow the struct */
     atomic_uint refs;           /* becomes 0 only with the lock held */
-    struct blob *next;          /* in its bucket */
+    struct blob *next;          /* in its bucket; or, taken out, in a list to be freed */
     uint64_t key;               /* hash of the content */
     uint64_t block;             /* offset in the heap; 0: not there */
     bool value;                 /* a shared value, not found by content */
@@ -355,24 +355,48 @@ const struct codec_stored *tine__store_named(const struct codec_stored *value, u
     return found;
 }
 
-/* The last reference is dropped with the lock held: tine__store_put may be
-** finding the blob right now. */
-void tine__store_drop(struct store *s, const struct codec_stored *stored) {
-    struct blob *b = blob_of(stored);
+/* Drop a reference. True: it was the last one, and the blob is taken out. The last one is dropped
+** with the lock held: tine__store_put may be finding the blob right now. */
+static bool drop_one(struct store *s, struct blob *b) {
     unsigned n = atomic_load_explicit(&b->refs, memory_order_relaxed);
     while (n > 1)
         if (atomic_compare_exchange_weak_explicit(&b->refs, &n, n - 1, memory_order_release,
                                                   memory_order_relaxed))
-            return;
+            return false;
     pthread_mutex_lock(&s->lock);
     bool last = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1;
     if (last)
         take_out(s, b);
     pthread_mutex_unlock(&s->lock);
-    if (!last)
-        return;
+    return last;
+}
+
+/* Drop what the blob names, and free it. Blobs that go with it are put in front of `dead`; returns
+** that list. */
+static struct blob *bury(struct store *s, struct blob *b, struct blob *dead) {
+    for (uint32_t i = 0; i < b->names.n; i++) {
+        struct blob *named = blob_of(store_ref_at(&b->names, i));
+        if (!drop_one(s, named))
+            continue;
+        named->next = dead;
+        dead = named;
+    }
+    b->names.n = 0;
     tine__store_release(s, &b->names);
     free(b);
+    return dead;
+}
+
+/* Not by recursion: shared values that name each other may be a chain of any length. */
+void tine__store_drop(struct store *s, const struct codec_stored *stored) {
+    struct blob *b = blob_of(stored), *dead;
+    if (!drop_one(s, b))
+        return;
+    b->next = NULL;
+    for (dead = b; dead;) {
+        b = dead;
+        dead = bury(s, b, b->next);
+    }
 }
 
 size_t tine__store_count(struct store *s) {
