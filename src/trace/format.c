@@ -1,5 +1,6 @@
 #include "trace/format.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static char *begin(struct formatter *f, size_t texts) {
 }
 
 static void end(struct formatter *f, char *p) {
+    assert((size_t)(p - f->text.data) <= f->text.cap);
     f->put(f->arg, f->text.data, (size_t)(p - f->text.data));
 }
 
@@ -51,9 +53,10 @@ static uint64_t row_of(const struct formatter *f, unsigned worker) {
     return f->base + (worker ? worker : FORMAT_WORKERS);
 }
 
-/* Begin a metadata event of a row; its "args" follow. NULL: no memory. */
-static char *begin_row(struct formatter *f, uint64_t row, const char *what) {
-    char *p = begin(f, 0);
+/* Begin a metadata event of a row, with so many bytes of texts in its "args", which follow. NULL: no
+** memory. */
+static char *begin_row(struct formatter *f, uint64_t row, const char *what, size_t texts) {
+    char *p = begin(f, texts);
     if (!p)
         return NULL;
     p = JSON_PUT(p, "{\"name\":\"");
@@ -64,7 +67,7 @@ static char *begin_row(struct formatter *f, uint64_t row, const char *what) {
 }
 
 static void put_row_name(struct formatter *f, uint64_t row, unsigned worker) {
-    char *p = begin_row(f, row, "thread_name");
+    char *p = begin_row(f, row, "thread_name", 0);
     if (!p)
         return;
     p = JSON_PUT(p, "\"name\":\"");
@@ -74,7 +77,7 @@ static void put_row_name(struct formatter *f, uint64_t row, unsigned worker) {
 }
 
 static void put_row_place(struct formatter *f, uint64_t row, unsigned worker) {
-    char *p = begin_row(f, row, "thread_sort_index");
+    char *p = begin_row(f, row, "thread_sort_index", 0);
     if (!p)
         return;
     p = JSON_PUT(p, "\"sort_index\":");
@@ -99,8 +102,8 @@ static uint64_t use_row(struct formatter *f, unsigned worker) {
 static void put_place(struct formatter *f, const struct place_record *r) {
     if (r->worker >= FORMAT_WORKERS)
         return;
-    char *p = begin_row(f, row_of(f, r->worker), "thread_name");
-    if (!p || r->length > TRACE_PLACE_NAME)
+    char *p = begin_row(f, row_of(f, r->worker), "thread_name", r->length);
+    if (!p)
         return;
     p = JSON_PUT(p, "\"name\":\"");
     p = put_text(p, f->prefix);
