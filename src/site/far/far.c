@@ -254,6 +254,7 @@ static void far_close(struct site *s) {
         tine__far_free(f, LIST_ITEM(f->printing.next, struct far_sending, prints));
     tine__far_printer_close(f->printer);
     tine__buf_free(&f->plain);
+    tine__buf_free(&f->call);
     tine__buf_free(&f->sealed);
     tine__heap_destroy(f->heap);
     tine__shm_close(&f->directory);
@@ -299,6 +300,7 @@ static void prepare(struct far *f, const struct far_options *o, int manager) {
     list_init(&f->news);
     list_init(&f->printing);
     tine__buf_init(&f->plain);
+    tine__buf_init(&f->call);
     tine__buf_init(&f->sealed);
     for (unsigned i = 0; i < FAR_BUCKETS; i++)
         list_init(&f->buckets[i]);

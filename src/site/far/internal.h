@@ -158,7 +158,9 @@ struct far {
     bool stranger;         /* they come from another host than its own */
     bool last;             /* they are the last */
     struct far_line *from; /* the host that says them */
-    struct buf plain, sealed;
+    struct buf plain;      /* what a host has said, as long as it is read */
+    struct buf call;       /* a call that is being sent; */
+    struct buf sealed;     /* the same or orders, sealed */
 
     struct far_printer *printer; /* or NULL */
     struct list printing;        /* sendings whose tasks have printed something */

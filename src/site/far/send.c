@@ -89,7 +89,7 @@ static bool submit(struct far *f, struct far_sending *s, const struct order *o) 
     struct gm_about about;
     f->sealed.len = 0;
     if (tine__seal(&f->o.keys, 0, tine__gm_about(&about, KIND_TASK, f->function, s->unique, 0),
-                   f->plain.data, f->plain.len, &f->sealed))
+                   f->call.data, f->call.len, &f->sealed))
         return false;
     const struct gm_text args[] = {{f->function, strlen(f->function)},
                                    {s->unique, GM_UNIQUE - 1},
@@ -126,7 +126,7 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
     if (!s)
         return TINE_ENOMEM;
     s->stage = f->o.confirm ? FAR_SENT : FAR_CONFIRMED;
-    if (!tine__gm_unique(s->unique) || describe(f, o, call, &f->plain) || !submit(f, s, o)) {
+    if (!tine__gm_unique(s->unique) || describe(f, o, call, &f->call) || !submit(f, s, o)) {
         free(s);
         return TINE_ENOMEM;
     }
