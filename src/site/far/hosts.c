@@ -48,6 +48,8 @@ void tine__far_lose_line(struct far *f, struct far_line *l, const char *why) {
         const struct gm_text args[] = {{l->handle, strlen(l->handle)}};
         tine__gm_send(&l->server->conn, GM_WORK_FAIL, 1, args);
     }
+    if (f->from == l) /* the rest of what it has said may be unread */
+        f->from = NULL;
     tine__far_free_line(l);
 }
 
