@@ -34,6 +34,34 @@ for _, workers in ipairs { 0, 1, 2 } do
       return pool
     end
 
+    -- Its result, and the calls that it submits, are written into one buffer. An encode function that submitted or
+    -- waited meanwhile emptied it, and what followed was written beside it.
+    it("cannot do so in an encode function, while something is being encoded", function()
+      local pool <close> = pool_of { initializer = function()
+        local class = {}
+        tine.worker.state.class = class
+        tine.register("spec.nested.asks", class, function(o) return o.ask(o.future) end, function(x) return x end)
+      end }
+      local function values(ask)
+        local list = {}
+        for i = 1, 100 do list[i] = ("x"):rep(i * 100) end
+        local future = tine.worker.pool:submit(double, 1)
+        list[101] = setmetatable({ ask = ask, future = future }, tine.worker.state.class)
+        return list, "behind it"
+      end
+      local function submits() return tine.worker.pool:submit(double, 1):result() end
+      local function waits(future) return future:result() end
+      local function cancels(future) return future:cancel() end
+      local why = "key 101: the encode function .* failed: tine.worker.pool in an encode function"
+      for _, ask in ipairs(workers > 0 and { submits, waits, cancels } or { submits }) do
+        assert.matches(why, tostring(pool:submit(function() return values(ask) end):exception(20)))
+        assert.matches(why, tostring(pool:submit(function()
+          return tine.worker.pool:submit(select, "#", values(ask)):result()
+        end):exception(20)))
+      end
+      assert.equal(8, pool:submit(fib, 6):result(20))
+    end)
+
     -- In states that tasks run in some of Lua's functions are Tine's own: a task's functions that name them were
     -- refused by the next worker ("module 'tine' is another one"), and what the program sent was not what a worker has.
     it("sends on functions of Lua's libraries, as they come and go", function()

@@ -47,6 +47,8 @@ static inline uint64_t nested_id(uint64_t number, unsigned level) {
 /* pool:submit(fn, ...) */
 int tine__nested_submit(lua_State *L);
 
+/* Raise an error in an encode function: the buffer is in use that requests to the pool need. */
+void tine__nested_check_encoding(lua_State *L, const struct loop *l);
 /* Handle the letters that have come. Raises what a callback has raised. */
 void tine__nested_take_in(lua_State *L, struct loop *l);
 /* Register the function that forgets a task's nested tasks when the task ends. Needs UP_LAST + 1

@@ -261,6 +261,7 @@ bool tine__nested_await(lua_State *L, const struct aim *aim, uint64_t deadline) 
     luaL_checkstack(L, 20, "wait");
     if (collect(L, l, aim, named.numbers) == 0)
         return false;
+    tine__nested_check_encoding(L, l);
     if (state_of(L)->ncores > 0 && clock_deadline(OFTEN) < deadline)
         deadline = clock_deadline(OFTEN);
     if (tine__nest_begin(L, l, &w))
@@ -284,8 +285,15 @@ void tine__nested_cancel(lua_State *L, struct future *f) {
     struct loop *l = tine__nest_loop(L);
     if (!l || !is_of_level(f, l->level))
         return;
+    tine__nested_check_encoding(L, l);
     tine__nest_cancel(l, number_of(f));
     tine__nested_take_in(L, l);
+}
+
+void tine__nested_check_encoding(lua_State *L, const struct loop *l) {
+    if (l->run.encoding)
+        tine__error(L, TINE_EINVALID,
+                    "tine.worker.pool in an encode function, while a result or a call is encoded");
 }
 
 /* --- the end of a task --- */

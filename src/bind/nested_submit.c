@@ -70,6 +70,39 @@ static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
     return 0;
 }
 
+struct coding {
+    struct loop *loop;
+    const struct nested *view;
+    int n;
+    const struct codec_origin *origin;
+    struct buf *b;
+    int err;
+};
+
+/* (view, function, arguments..., coding) -> the message, if there is one */
+static int encode_coding(lua_State *L) {
+    struct coding *p = lua_touserdata(L, -1);
+    p->err = encode(L, p->loop, p->view, p->n, p->origin, p->b);
+    return p->err ? 1 : 0;
+}
+
+/* The same as `encode`, protected, so that an error leaves the loop intact. */
+static int encode_protected(lua_State *L, struct coding *p) {
+    luaL_checkstack(L, p->n + 4, "too many arguments");
+    lua_pushcfunction(L, encode_coding);
+    for (int i = 1; i <= p->n + 2; i++)
+        lua_pushvalue(L, i);
+    lua_pushlightuserdata(L, p);
+    p->loop->run.encoding = true;
+    int status = lua_pcall(L, p->n + 3, 1, 0);
+    p->loop->run.encoding = false;
+    if (status != LUA_OK)
+        lua_error(L);
+    if (!p->err)
+        lua_pop(L, 1);
+    return p->err;
+}
+
 /* End the future at `idx` as `phase`, with the error and the traceback on top. */
 static void fail(lua_State *L, struct future *f, int idx, enum phase phase) {
     f->phase = phase;
@@ -104,6 +137,7 @@ static struct loop *check_loop(lua_State *L) {
     struct loop *l = tine__nest_loop(L);
     if (!l)
         tine__error(L, TINE_EINVALID, "tine.worker.pool is there for tasks, and none runs here");
+    tine__nested_check_encoding(L, l);
     /* its submitter would not know of them, and this host's limits would not apply to them */
     if (l->call->far)
         tine__error(L, TINE_EINVALID,
@@ -181,7 +215,7 @@ int tine__nested_submit(lua_State *L) {
         return lua_settop(L, idx), 1;
     const struct codec_origin *o = push_origin(L, 2);
     struct buf *b = l->channel->reply(l->channel);
-    int err = encode(L, l, v, n, o, b);
+    int err = encode_protected(L, &(struct coding){l, v, n, o, b, 0});
     if (!err) {
         enter(L, l, f, idx);
         if (l->channel->mail)

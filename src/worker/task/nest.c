@@ -120,6 +120,8 @@ static bool take_in(struct loop *l, struct posted **run, uint64_t *answers) {
 void tine__nest_poll(struct loop *l) {
     struct posted *run = NULL;
     uint64_t answers = 0;
+    if (l->run.encoding)
+        return;
     take_in(l, &run, &answers);
     if (run)
         reject(l, run);

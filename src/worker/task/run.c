@@ -160,9 +160,10 @@ static enum record_kind encode(struct run *r, lua_CFunction encoder, int n, enum
     lua_pushcfunction(L, encoder);
     lua_insert(L, -n - 1);
     lua_pushlightuserdata(L, &piece);
-    if (lua_pcall(L, n + 1, 1, 0) == LUA_OK && lua_isnil(L, -1))
-        return kind;
-    return refuse(L, out);
+    r->encoding = true;
+    int status = lua_pcall(L, n + 1, 1, 0);
+    r->encoding = false;
+    return status == LUA_OK && lua_isnil(L, -1) ? kind : refuse(L, out);
 }
 
 /* The task hit its memory limit. */

@@ -26,6 +26,9 @@ struct run {
     lua_State *L;
     struct codec *codec;   /* anchored in the registry */
     struct run_code *code; /* likewise; NULL: calls cannot name functions */
+    /* The buffer for answers is being written: a result, or a call that the task submits. An encode
+    ** function, which runs meanwhile, must not have it used for anything else. */
+    bool encoding;
 };
 
 /* One task: a function segment and an argument segment. */
