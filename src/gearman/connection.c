@@ -93,7 +93,8 @@ void tine__gm_polled(struct gm_conn *c, short events, bool *opened) {
     if (c->fd == -1 || !events)
         return;
     if (c->connecting) {
-        if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 || error) {
+        if (!tine__fd_ours(c->fd) || getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 ||
+            error) {
             fail(c, error ? error : errno);
             c->heard = tine__now(); /* the next way gets as much time */
             try_others(c);
@@ -129,7 +130,9 @@ static void empty(struct buf *b, size_t *at) {
 
 void tine__gm_flush(struct gm_conn *c) {
     while (gm_is_open(c) && !c->broken && c->sent < c->out.len) {
-        ssize_t n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+        ssize_t n = -1;
+        if (tine__fd_ours(c->fd)) /* else its number may be that of a socket of the program's */
+            n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
         if (n >= 0) {
             c->sent += (size_t)n;
             if (c->full)
@@ -168,7 +171,9 @@ static bool fill(struct gm_conn *c, uint64_t now) {
         return false;
     }
     size_t room = c->in.cap - c->in.len;
-    ssize_t n = recv(c->fd, c->in.data + c->in.len, room, 0);
+    ssize_t n = -1;
+    if (tine__fd_ours(c->fd)) /* as in tine__gm_flush */
+        n = recv(c->fd, c->in.data + c->in.len, room, 0);
     if (n > 0) {
         c->in.len += (size_t)n;
         c->heard = now;
