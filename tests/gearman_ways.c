@@ -1,12 +1,17 @@
-/* A job server's name with two addresses: the first refuses late. */
+/* A job server's name with two addresses: the first refuses late. And a program that forks while
+** connections are made. */
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/sys.h"
 #include "check.h"
 #include "gearman/connection.h"
+#include "worker/root/root.h"
 
 static int listen_here(struct gm_way *way) {
     struct sockaddr_in *v4 = (struct sockaddr_in *)&way->socket;
@@ -52,7 +57,58 @@ static void the_second_way_has_its_own_time(void) {
     close(second);
 }
 
+/* --- forks --- */
+
+#define MANY 200
+#define ROUNDS 30
+
+static struct gm_address here = {.nways = 1};
+static struct gm_conn conns[MANY];
+static atomic_bool all_open;
+
+static void *open_all(void *arg) {
+    for (int i = 0; i < MANY; i++) {
+        tine__gm_init(&conns[i], &here);
+        CHECK(tine__gm_open(&conns[i], tine__now()));
+    }
+    atomic_store(&all_open, true);
+    return arg;
+}
+
+/* In a child of the program all descriptors of ours are closed. */
+static _Noreturn void look_for_sockets(int listener) {
+    struct stat st;
+    for (int fd = 3; fd < 3 + 2 * MANY; fd++)
+        if (fd != listener && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+            _exit(1);
+    _exit(0);
+}
+
+/* A socket was made and then noted, each by itself: a child that was forked in between kept it, and
+** the server went on taking the program for alive. */
+static void a_child_has_no_connection(void) {
+    int listener = listen_here(&here.ways[0]), status;
+    pthread_t thread;
+    CHECK(tine__root_heed_forks() == 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        atomic_store(&all_open, false);
+        CHECK(pthread_create(&thread, NULL, open_all, NULL) == 0);
+        while (!atomic_load(&all_open)) {
+            pid_t pid = fork();
+            if (pid == 0)
+                look_for_sockets(listener);
+            CHECK(pid != -1 && waitpid(pid, &status, 0) == pid);
+            CHECK_EQ(status, 0);
+        }
+        CHECK(pthread_join(thread, NULL) == 0);
+        for (int i = 0; i < MANY; i++)
+            tine__gm_close(&conns[i]);
+    }
+    close(listener);
+}
+
 int main(void) {
     the_second_way_has_its_own_time();
+    a_child_has_no_connection();
     return 0;
 }

@@ -207,6 +207,10 @@ int tine__fd_accept(int listener) {
          take(tine__fd_ours(listener) ? sys.accept4(listener, NULL, NULL, SOCKET_FLAGS) : -1));
 }
 
+int tine__fd_stream(int family) {
+    MAKE("socket", take(sys.socket(family, SOCK_STREAM | SOCKET_FLAGS, 0)));
+}
+
 int tine__fd_pipe(int ends[2]) {
     MAKE("pipe", take_two(sys.pipe2(ends, O_CLOEXEC), ends));
 }
@@ -259,7 +263,12 @@ int tine__fd_null(void) {
 }
 
 int tine__fd_adopt(int fd) {
-    return fd == -1 ? -1 : take(fd);
+    if (fd == -1)
+        return -1;
+    pthread_mutex_lock(&making);
+    fd = take(fd);
+    pthread_mutex_unlock(&making);
+    return fd;
 }
 
 /* --- using and closing --- */

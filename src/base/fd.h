@@ -30,6 +30,7 @@ int tine__fd_pipe(int ends[2]);           /* ends[0] to read, ends[1] to write *
 ** for the next connection. Both are non-blocking. */
 int tine__fd_listen(const char *name);
 int tine__fd_accept(int listener);
+int tine__fd_stream(int family); /* a non-blocking SOCK_STREAM socket */
 int tine__fd_open(const char *path, int flags);
 int tine__fd_create(const char *path, int flags); /* makes the file if there is none */
 int tine__fd_copy(int fd);                        /* a copy of one of the program's */

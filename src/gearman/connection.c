@@ -46,9 +46,7 @@ static bool try_way(struct gm_conn *c) {
     const struct gm_way *way = &c->address->ways[c->way];
     c->error = 0;
     c->connecting = true;
-    c->fd = sys.socket(way->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd != -1)
-        c->fd = tine__fd_adopt(c->fd);
+    c->fd = tine__fd_stream(way->socket.ss_family);
     if (c->fd == -1) {
         fail(c, errno);
         return false;
