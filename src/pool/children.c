@@ -6,7 +6,6 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/sys.h"
-#include "base/text.h"
 #include "msg/extra.h"
 #include "msg/nested.h"
 #include "pool/internal.h"
@@ -159,6 +158,14 @@ static int set_origin(struct pool *p, struct child *c) {
     return err;
 }
 
+/* Copy a text of `n` bytes to *at, which is zeroed, and advance *at. Its NUL is not copied: the worker
+** may have overwritten that since it was checked. NULL: there is no text. */
+static const char *put_text(char **at, const char *text, size_t n) {
+    char *to = *at;
+    *at += n;
+    return n ? memcpy(to, text, n - 1) : NULL;
+}
+
 static struct child *new_child(struct pool *p, struct item *parent, const struct report *r,
                                const struct said *said) {
     const struct nested_call *call = &said->call;
@@ -176,10 +183,10 @@ static struct child *new_child(struct pool *p, struct item *parent, const struct
         item->refs.carried = *r->carried;
         *r->carried = (struct carried){0};
     }
-    item->name.label = text_put(&at, said->label, call->label);
+    item->name.label = put_text(&at, said->label, call->label);
     item->name.label_len = call->label ? call->label - 1 : 0;
-    c->origin.name = text_put(&at, said->name, call->name);
-    c->origin.source = text_put(&at, said->source, call->source);
+    c->origin.name = put_text(&at, said->name, call->name);
+    c->origin.source = put_text(&at, said->source, call->source);
     c->origin.line = call->line;
     item->name.origin = &c->origin;
     item->inbox = &p->nest;
