@@ -66,7 +66,7 @@ for _, workers in ipairs { 0, 1, 2 } do
     end)
 
     -- Each is decoded inside of the one that holds it. A long chain of them took more than the C stack.
-    it("holds others, down to a depth", function()
+    it("holds others, down to a depth #here", function()
       local pool <close> = tine.pool { workers = workers }
       local shared, all = pool:share { depth = 1 }, {}
       for depth = 2, 20000 do
