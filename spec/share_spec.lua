@@ -65,7 +65,8 @@ for _, workers in ipairs { 0, 1, 2 } do
       assert.error(function() inner:get() end)
     end)
 
-    -- Each is decoded inside of the one that holds it. A long chain of them took more than the C stack.
+    -- Each is decoded inside of the one that holds it. A long chain of them took more than the C stack. #here: so many
+    -- shared values of one task are not sent to other machines
     it("holds others, down to a depth #here", function()
       local pool <close> = tine.pool { workers = workers }
       local shared, all = pool:share { depth = 1 }, {}
