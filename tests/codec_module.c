@@ -239,7 +239,9 @@ static int pair_fn(lua_State *L) {
 
 static int pair_args(lua_State *L) {
     struct pair *p = check(L);
-    return give(L, p, tine__encode_arguments(L, p->here, 2, lua_gettop(L) - 1, fresh(p)));
+    return give(L, p,
+                tine__encode_arguments(L, p->here, tine__codec_function(p->here), 2,
+                                       lua_gettop(L) - 1, fresh(p)));
 }
 
 /* An encode function may come here again: then into a buffer of its own. */
@@ -488,7 +490,8 @@ static int encode_all(lua_State *L) {
     for (int i = 0; i < 2; i++) {
         t->err = tine__encode_function(L, t->fresh, 3, t->out, NULL);
         if (!t->err)
-            t->err = tine__encode_arguments(L, t->fresh, 4, lua_gettop(L) - 3, t->out);
+            t->err = tine__encode_arguments(L, t->fresh, tine__codec_function(t->fresh), 4,
+                                            lua_gettop(L) - 3, t->out);
         if (t->err)
             return lua_error(L);
     }
@@ -525,10 +528,10 @@ static int pair_time(lua_State *L) {
         switch (*what) {
         case 'f': /* a function and its arguments */
             tine__encode_function(L, p->here, 4, &p->out, &origin);
-            tine__encode_arguments(L, p->here, 5, top - 4, &p->out);
+            tine__encode_arguments(L, p->here, tine__codec_function(p->here), 5, top - 4, &p->out);
             break;
         case 'a':
-            tine__encode_arguments(L, p->here, 4, top - 3, &p->out);
+            tine__encode_arguments(L, p->here, tine__codec_function(p->here), 4, top - 3, &p->out);
             break;
         case 'v':
             tine__encode_values(L, p->here, 4, top - 3, &p->out);

@@ -79,7 +79,6 @@ struct core {
     unsigned awaiting; /* coroutines of a loop that wait for ends of its tasks */
     struct root_watch *fileno_watch;
     struct heavy *heavy;                /* functions whose calls carry much data (heavy.c) */
-    uint64_t messages;                  /* number of encodings begun */
     const struct codec_stored *reading; /* the shared value that is being decoded here */
 };
 

@@ -13,15 +13,11 @@
 static int encode(lua_State *L, struct core *c, struct draft *d, struct buf *b, int n,
                   uint32_t *function) {
     const struct errand_head head = {.function = 0};
-    const struct head h = {&d->name, &tine__settings_none, 0};
     if (buf_append(b, &head, sizeof head)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
-    int err = tine__encode_head(L, c, &h, 2, b, function);
-    if (d->name.origin)
-        tine__future_hold_origin(L, c, d->idx, d->meta);
-    return err ? err : tine__encode_arguments(L, c->codec, 3, n, b);
+    return tine__encode_call(L, c, d, &tine__settings_none, n, b, function);
 }
 
 static void send_out(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb, int n) {

@@ -46,7 +46,7 @@ struct map {
     bool followed;      /* map.lua wants to know each step, for a progress display */
     unsigned filling;   /* nested calls of tine__map_fill, which own the buffer */
     lua_Integer unsent; /* serial of the newest chunk while it is being sent, or 0 */
-    uint64_t message;   /* core->messages when the call in the buffer was begun */
+    uint64_t message;   /* number of the function in the buffer (tine__codec_function) */
     uint64_t first;     /* index of the first item in the buffer */
     uint64_t read, sent, returned; /* number of items */
     uint64_t length;               /* of a list of items */

@@ -70,19 +70,19 @@ static void hold_origin(lua_State *L, const struct map *m) {
 static int begin(lua_State *L, struct map *m) {
     if (!m->core->p) /* the input may have ended the pool */
         tine__refuse_ended(L, m->core);
-    if (m->begun && m->message == m->core->messages)
+    if (m->begun && tine__codec_has(m->core->codec, m->message))
         return 0;
     flush(L, m); /* the codec has encoded another call since: the chunk ends here */
     tine__map_drop_buffer(m);
     lua_getiuservalue(L, 1, MAP_FUNCTION);
-    const struct head h = {&m->name, m->settings, m->serial};
+    struct head h = {&m->name, m->settings, m->serial, 0};
     int err = tine__encode_head(L, m->core, &h, lua_gettop(L), &m->call.b, &m->function);
     hold_origin(L, m);
     if (err)
         return err;
     lua_pop(L, 1);
     m->begun = true;
-    m->message = m->core->messages;
+    m->message = h.function;
     return 0;
 }
 
@@ -90,14 +90,19 @@ static int begin(lua_State *L, struct map *m) {
 ** pushed. */
 static int encode(lua_State *L, struct map *m, int at, int n) {
     struct core *c = m->core;
+    int err, times = 0;
     core_begin_encoding(c);
-    int err = begin(L, m);
-    uint64_t since = core_begin_look(c);
-    if (!err)
-        err = tine__encode_arguments(L, c->codec, at, n, &m->call.b);
-    core_end_look(c, since);
+    do {
+        if (times > 0) /* a finalizer has submitted something in between */
+            lua_pop(L, 1);
+        err = begin(L, m);
+        uint64_t since = core_begin_look(c);
+        if (!err)
+            err = tine__encode_arguments(L, c->codec, m->message, at, n, &m->call.b);
+        core_end_look(c, since);
+    } while (err == CODEC_AGAIN && ++times < CODEC_AGAIN_MOST);
     tine__core_end_encoding(c);
-    return err;
+    return err == CODEC_AGAIN ? TINE_ESERIALIZE : err;
 }
 
 static void count_item(struct map *m, uint64_t index) {

@@ -163,7 +163,6 @@ static void give_value(lua_State *L, struct core *c, const struct anchor *a, uin
     if (!r)
         return;
     core_begin_encoding(c);
-    c->messages++; /* a map's chunk that is being filled must not go on */
     int err = tine__encode_given(L, c->codec, value, &r->call.b);
     if (a->item)
         give_encoded(L, c, a->item, position, err, &r->call);

@@ -47,6 +47,24 @@ static int append_texts(struct buf *b, const struct nested *v, const struct code
     return err;
 }
 
+/* Append the function at 2, whose length is *function, and the `n` arguments behind it. 0, or a code
+** with the message pushed. */
+static int append_call(lua_State *L, struct codec *c, int n, struct buf *b, uint32_t *function) {
+    size_t from = b->len;
+    int err, times = 0;
+    do {
+        if (times > 0) { /* a finalizer has encoded something in between, an event for instance */
+            lua_pop(L, 1);
+            b->len = from;
+        }
+        if ((err = tine__encode_function(L, c, 2, b, NULL)))
+            return err;
+        *function = (uint32_t)(b->len - from);
+        err = tine__encode_arguments(L, c, tine__codec_function(c), 3, n, b);
+    } while (err == CODEC_AGAIN && ++times < CODEC_AGAIN_MOST);
+    return err == CODEC_AGAIN ? TINE_ESERIALIZE : err;
+}
+
 /* Encode the call at 2 with `n` arguments. 0, or a code with the message pushed. */
 static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
                   const struct codec_origin *o, struct buf *b) {
@@ -56,10 +74,7 @@ static int encode(lua_State *L, struct loop *l, const struct nested *v, int n,
         err = buf_append(b, v->settings, sizeof *v->settings);
     size_t from = b->len;
     if (!err) {
-        if ((err = tine__encode_function(L, l->run.codec, 2, b, NULL)))
-            return err;
-        head.function = (uint32_t)(b->len - from);
-        if ((err = tine__encode_arguments(L, l->run.codec, 3, n, b)))
+        if ((err = append_call(L, l->run.codec, n, b, &head.function)))
             return err;
         head.call = b->len - from;
         err = append_texts(b, v, o, &head);

@@ -42,7 +42,8 @@ static void cannot_send(lua_State *L, int code, const char *option) {
         tine__error(L, code, "option '%s': %s", option, lua_tostring(L, -1));
 }
 
-/* Encode the function on top (popped); *len is the length of its segment. */
+/* Encode the function on top (popped); *len is the length of its segment. Nobody else has the codec
+** yet, so no finalizer can encode anything before the function's arguments. */
 static void encode_function(lua_State *L, struct codec *c, struct buf *b, size_t *len,
                             const char *option) {
     const struct codec_origin *origin = NULL;
@@ -54,7 +55,9 @@ static void encode_function(lua_State *L, struct codec *c, struct buf *b, size_t
 /* Encode the `n` values on top (popped) as arguments of one call. */
 static void encode_arguments(lua_State *L, struct codec *c, struct buf *b, int n,
                              const char *option) {
-    cannot_send(L, tine__encode_arguments(L, c, lua_gettop(L) - n + 1, n, b), option);
+    cannot_send(L,
+                tine__encode_arguments(L, c, tine__codec_function(c), lua_gettop(L) - n + 1, n, b),
+                option);
     lua_pop(L, n);
 }
 
@@ -217,7 +220,9 @@ static int encode_far(lua_State *L, struct core *c, int arg, struct buf *b, size
         return err;
     lua_pop(L, 1);
     int n = push_initargs(L, arg);
-    err = tine__encode_arguments(L, c->codec, lua_gettop(L) - n + 1, n, b);
+    /* the pool is being made, and nobody else has its codec yet */
+    err = tine__encode_arguments(L, c->codec, tine__codec_function(c->codec), lua_gettop(L) - n + 1,
+                                 n, b);
     if (!err)
         lua_pop(L, n);
     return err;

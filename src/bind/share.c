@@ -62,7 +62,6 @@ static int encode(lua_State *L, struct core *c, int idx, struct call_buf *cb) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
-    c->messages++;
     return tine__encode_shared(L, c->codec, idx, &cb->b);
 }
 

@@ -277,19 +277,39 @@ static inline int encode_said(const struct head *h, struct buf *b) {
     return err;
 }
 
-HOT int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
+HOT int tine__encode_head(lua_State *L, struct core *c, struct head *h, int fn, struct buf *b,
                           uint32_t *function) {
     if (encode_said(h, b)) {
         lua_pushstring(L, tine_error_text(TINE_ENOMEM));
         return TINE_ENOMEM;
     }
     size_t from = b->len;
-    c->messages++;
     int err = tine__encode_function(L, c->codec, fn, b, &h->name->origin);
+    h->function = tine__codec_function(c->codec);
     *function = (uint32_t)(b->len - from);
     if (!err)
         tine__heavy_note(L, c, h->name->origin, *function);
     return err;
+}
+
+HOT int tine__encode_call(lua_State *L, struct core *c, struct draft *d,
+                          const struct settings *settings, int n, struct buf *b,
+                          uint32_t *function) {
+    struct head h = {&d->name, settings, 0, 0};
+    size_t from = b->len;
+    int err, times = 0;
+    do {
+        if (unlikely(times > 0)) { /* a finalizer has submitted something in between */
+            lua_pop(L, 1);
+            b->len = from;
+        }
+        err = tine__encode_head(L, c, &h, 2, b, function);
+        if (d->name.origin)
+            tine__future_hold_origin(L, c, d->idx, d->meta);
+        if (!err)
+            err = tine__encode_arguments(L, c->codec, h.function, 3, n, b);
+    } while (unlikely(err == CODEC_AGAIN) && ++times < CODEC_AGAIN_MOST);
+    return unlikely(err == CODEC_AGAIN) ? TINE_ESERIALIZE : err;
 }
 
 enum sent { SENT, FULL, LATER };
@@ -317,13 +337,8 @@ static struct future *future_of(const struct draft *d) {
 /* Encode the call at 2 and send it for the drafted future. */
 static enum sent send_call(lua_State *L, struct core *c, struct draft *d, struct call_buf *cb,
                            int n, bool wait, uint32_t *function) {
-    const struct head h = {&d->name, d->settings, 0};
     uint64_t since = core_begin_look(c);
-    int err = tine__encode_head(L, c, &h, 2, &cb->b, function);
-    if (d->name.origin)
-        tine__future_hold_origin(L, c, d->idx, d->meta);
-    if (!err)
-        err = tine__encode_arguments(L, c->codec, 3, n, &cb->b);
+    int err = tine__encode_call(L, c, d, d->settings, n, &cb->b, function);
     core_end_look(c, since);
     if (!err)
         return send_encoded(L, c, d, cb, *function, wait);

@@ -37,12 +37,17 @@ struct head {
     struct task_name *name;
     const struct settings *settings;
     uint64_t serial;
+    uint64_t function; /* set by tine__encode_head: the function's number (tine__codec_function) */
 };
 /* Append a struct call_extra if the settings need it, the label, and the function segment of the
 ** function at `fn`, whose length is *function. `serial` is the map's, or 0. 0, or a code with the
 ** message pushed. */
-int tine__encode_head(lua_State *L, struct core *c, const struct head *h, int fn, struct buf *b,
+int tine__encode_head(lua_State *L, struct core *c, struct head *h, int fn, struct buf *b,
                       uint32_t *function);
+/* Append the same for the function at 2 and the settings, and the `n` arguments behind it. The
+** drafted future holds the function's origin then. Likewise. */
+int tine__encode_call(lua_State *L, struct core *c, struct draft *d,
+                      const struct settings *settings, int n, struct buf *b, uint32_t *function);
 
 /* Let the drafted item end when the program's item `leader` does, which must not be freed yet; the
 ** future is anchored. False: the pool has ended, and so has the leader. Raises memory errors. */

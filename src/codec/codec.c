@@ -64,8 +64,6 @@ static const char *mode_of(int slot) {
     case ST_WITNESSES:
     case ST_ORIGINS:
         return "k";
-    case ST_WEAK:
-        return "v";
     default:
         return NULL;
     }

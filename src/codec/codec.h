@@ -174,6 +174,12 @@ void tine__codec_learn(lua_State *L, struct codec *c);
 int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                           const struct codec_origin **origin);
 
+/* The number of the function that the latest tine__encode_function has encoded. To be asked for
+** right after it: a finalizer, which any allocation may run, may encode another one. */
+uint64_t tine__codec_function(const struct codec *c);
+/* Can arguments for the function with that number still be encoded? */
+bool tine__codec_has(const struct codec *c, uint64_t function);
+
 /* The name of a global variable that has the function at `fn`, or "function", for labels. The
 ** string belongs to the globals table. Raises memory errors. */
 const char *tine__global_name(lua_State *L, int fn);
@@ -188,12 +194,17 @@ struct codec_load {
 };
 const struct codec_load *tine__codec_load(const struct codec *c);
 
-/* Append an argument segment with the `n` values from stack index `first` on, for the function that
-** was encoded last with this codec, whoever did that: the caller must not run code in between that
-** may submit tasks (an iterator, for instance). May be called repeatedly for one function (the
-** calls of a chunk). Result as of tine__encode_function; on failure `out` is as it was, and the
-** function segment is still good. */
-int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out);
+/* Append an argument segment with the `n` values from stack index `first` on, for the function with
+** that number. May be called repeatedly for one function (the calls of a chunk). Result as of
+** tine__encode_function; on failure `out` is as it was, and the function segment is still good. Or
+** CODEC_AGAIN, with a message pushed as well: another message was begun with this codec since, by a
+** finalizer or an iterator, for instance, and the function must be encoded again before its
+** arguments. Since that may happen then, too, callers give up after CODEC_AGAIN_MOST times, with
+** TINE_ESERIALIZE. */
+#define CODEC_AGAIN (-1002)
+#define CODEC_AGAIN_MOST 100
+int tine__encode_arguments(lua_State *L, struct codec *c, uint64_t function, int first, int n,
+                           struct buf *out);
 
 /* Append a result segment with the value at `idx`, which a call receives in place of one of its
 ** arguments. It may name what arguments may name; tine__decode_given reads it. Result as above. */

@@ -230,6 +230,7 @@ struct code *tine__simple_encode(lua_State *L, struct codec *c, int fn, struct b
     }
     segment_set_head(out->data + start, out->len - start - SEGMENT_HEAD);
     c->last = s;
+    c->last_message = c->message;
     return code;
 }
 

@@ -61,7 +61,6 @@ enum {
     ST_UNDO,        /* list: what to reset after the call (apply.c) */
     ST_ORIGINS,     /* weak keys: function that travels by name, or text -> struct known */
     ST_LOADED,      /* package.loaded, as `require` uses it */
-    ST_WEAK,        /* weak values: ordinal -> object of the function segment */
     ST_TEXTS,       /* text -> length of the module's name in it (text.c) */
     ST_HELD,        /* what stayed with the sender of the last call -> enum wire_held */
     ST_SOURCES,     /* Lua source -> function of the chunk (source.c) */
@@ -125,6 +124,8 @@ struct codec {
     /* For each slot of `sent`, a reference to the list of its code's watch; 0: none yet. */
     int watches[SENT_SLOTS];
     const struct sent *last; /* the function encoded last, if simple.c has encoded it; else NULL */
+    uint64_t last_message;   /* its number */
+    uint64_t function;       /* tine__codec_function */
     struct codec_load load;  /* of the function encoded last */
 };
 

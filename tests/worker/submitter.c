@@ -54,7 +54,8 @@ static size_t encode(struct submitter *s, const char *function, uint32_t count,
     size_t len = out->len;
     for (uint32_t i = 0; i < count; i++) {
         lua_pushstring(L, arguments[i]);
-        CHECK(tine__encode_arguments(L, s->codec, lua_gettop(L), 1, out) == 0);
+        CHECK(tine__encode_arguments(L, s->codec, tine__codec_function(s->codec), lua_gettop(L), 1,
+                                     out) == 0);
     }
     lua_settop(L, 0);
     return len;

@@ -85,7 +85,7 @@ bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx) {
     lua_State *L = e->L;
     if (!e->arguments || s >= e->seen.entries + e->fn_seen)
         return true;
-    lua_rawgeti(L, e->self, ST_WEAK);
+    encode_push_weak(e);
     lua_rawgeti(L, -1, (lua_Integer)s->ordinal + 1);
     bool same = s->upvalue ? lua_isfunction(L, -1) && lua_upvalueid(L, -1, s->upvalue) == s->key
                            : lua_rawequal(L, -1, idx);

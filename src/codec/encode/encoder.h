@@ -68,8 +68,8 @@ struct encoder {
     uint32_t *marks; /* ordinals that something refers to */
     uint32_t nmarks, marks_cap;
     uint32_t ordinals; /* number of objects so far */
-    int self;          /* stack index of the state table */
-    int weak;          /* stack index of ST_WEAK in a function segment, else 0 */
+    int self;          /* stack index of the state table; the encoder itself is above it */
+    int weak;          /* stack index of the weak table in a function segment, else 0 */
     int classes;       /* stack index of the table of registered classes; 0: there is none */
     /* Stack index of a list that keeps the results of encode functions alive, or 0. */
     int anchors;
@@ -98,7 +98,7 @@ struct encoder {
     const void *memo_fn;
     struct code *memo_code;
     uint32_t memo_at;
-    uint64_t message;                       /* the message's number (codec.message) */
+    uint64_t message; /* the message's number (codec.message); that of its function, too */
     uint32_t fn_seen, fn_ordinals, fn_envs; /* counts at the end of the function segment */
 };
 
@@ -122,6 +122,12 @@ int tine__encode_env_ref(struct encoder *e, struct seen_entry *s, unsigned numbe
 bool tine__encode_same(struct encoder *e, const struct seen_entry *s, int idx);
 /* Give the object at `idx` the next ordinal. `s` is its entry. */
 void tine__encode_number(struct encoder *e, struct seen_entry *s, int idx);
+
+/* Push the encoder's weak table: the objects of its function segment by ordinal + 1, and call
+** environments by their negated numbers. nil: it has none yet. */
+static inline int encode_push_weak(const struct encoder *e) {
+    return lua_getiuservalue(e->L, e->self + 1, 1);
+}
 
 /* A state of the encoder to which it can be set back. */
 struct encode_point {

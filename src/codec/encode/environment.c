@@ -81,7 +81,7 @@ static bool is_same_env(struct encoder *e, const struct seen_entry *s, int env) 
     lua_State *L = e->L;
     if (!e->arguments || s >= e->seen.entries + e->fn_seen)
         return true;
-    lua_rawgeti(L, e->self, ST_WEAK);
+    encode_push_weak(e);
     lua_rawgeti(L, -1, -(lua_Integer)s->ordinal);
     bool same = s->kind == SEEN_ENV && lua_rawequal(L, -1, env);
     lua_pop(L, 2);

@@ -29,7 +29,8 @@ struct job {
     struct codec *c;
     struct buf *out;
     enum { JOB_FUNCTION, JOB_ARGUMENTS, JOB_GIVEN, JOB_SHARED, JOB_VALUES, JOB_ERROR } kind;
-    int first, n; /* stack index of the first value, number of values */
+    int first, n;      /* stack index of the first value, number of values */
+    uint64_t function; /* of arguments: the number of their function */
     const struct codec_origin **origin;
     int err;
     bool classes; /* classes are registered: their encode functions may run */
@@ -49,7 +50,7 @@ static int encoder_gc(lua_State *L) {
 }
 
 static struct encoder *encoder_new(lua_State *L, int self) {
-    struct encoder *e = lua_newuserdatauv(L, sizeof *e, 0);
+    struct encoder *e = lua_newuserdatauv(L, sizeof *e, 1);
     *e = (struct encoder){0};
     tine__set_class(L, "tine.encoder", encoder_gc);
     lua_pushvalue(L, -1);
@@ -88,10 +89,10 @@ static void encoder_put_back(lua_State *L, struct codec *c, struct encoder *e, i
     c->encoding--;
 }
 
-/* Push ST_WEAK: the objects of the function segment by ordinal + 1. Its values are weak, so that no
-** object lives longer because it was sent. It is replaced when the last one was large. */
+/* Push the encoder's weak table, making it if need be. Its values are weak, so that no object lives
+** longer because it was sent. It is replaced when the last one was large. */
 static void push_weak(lua_State *L, struct encoder *e) {
-    if (lua_rawgeti(L, e->self, ST_WEAK) == LUA_TTABLE && e->fn_ordinals < 1000)
+    if (encode_push_weak(e) == LUA_TTABLE && e->fn_ordinals < 1000)
         return;
     lua_pop(L, 1);
     lua_newtable(L);
@@ -100,7 +101,7 @@ static void push_weak(lua_State *L, struct encoder *e) {
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, e->self, ST_WEAK);
+    lua_setiuservalue(L, e->self + 1, 1);
 }
 
 /* ---- one segment ---- */
@@ -200,10 +201,10 @@ static void prepare(lua_State *L, struct encoder *e, const struct job *j, int se
     e->memo_fn = NULL;
     if (j->kind != JOB_ARGUMENTS) {
         e->has_function = false;
+        e->c->last = NULL;
         forget_huge(e);
-    }
-    if (j->kind != JOB_ARGUMENTS)
         e->message = ++e->c->message;
+    }
     if (j->kind == JOB_FUNCTION) {
         push_weak(L, e);
         e->weak = lua_gettop(L);
@@ -227,34 +228,39 @@ static void end_function(struct encoder *e) {
 }
 
 /* The function segment was written without the encoder (simple.c), and arguments may refer to the
-** function: enter what the encoder would have entered. */
+** function: enter what the encoder would have entered. The weak table is on top. */
 static int meet_last(struct encoder *e) {
     lua_State *L = e->L;
     int top = lua_gettop(L);
+    e->has_function = false;
     seen_cut(&e->seen, 0);
     e->ordinals = e->nenvs = 0;
-    e->message = e->c->message;
-    push_weak(L, e);
-    e->weak = top + 1;
+    e->message = e->c->last_message;
+    e->weak = top;
     tine__simple_push_last(L, e->c);
-    int err = tine__simple_meet(e, top + 2);
+    int err = tine__simple_meet(e, top + 1);
     e->weak = 0;
     if (err)
         return err;
     end_function(e);
+    e->c->last = NULL;
     lua_settop(L, top);
     return 0;
 }
 
-/* Arguments can be encoded only after their function, by the encoder that has its entries. */
+/* Arguments can be encoded only after their function, by the encoder that has its entries. The
+** encoder may have got another function since, up to the moment when it was taken; and codec.last
+** another one even later, up to here. */
 static int check_function(struct encoder *e, const struct job *j) {
     if (j->kind != JOB_ARGUMENTS)
         return 0;
-    if (e->c->last)
+    push_weak(e->L, e); /* first, as it may run finalizers */
+    if (e->c->last && e->c->last_message == j->function)
         return meet_last(e);
-    if (likely(e->has_function))
+    if (likely(e->has_function && e->message == j->function))
         return 0;
-    return tine__encode_fail(e, NULL, "no function was encoded before these arguments");
+    (void)tine__encode_fail(e, NULL, "no function was encoded just before these arguments");
+    return CODEC_AGAIN;
 }
 
 /* Encode the segment. On failure the message is pushed; else the stack is as before. */
@@ -327,49 +333,69 @@ static int start(lua_State *L, struct job *j) {
 HOT int tine__encode_function(lua_State *L, struct codec *c, int fn, struct buf *out,
                               const struct codec_origin **origin) {
     fn = lua_absindex(L, fn);
-    struct job j = {c, out, JOB_FUNCTION, fn, 1, origin, 0, false};
+    struct job j = {c, out, JOB_FUNCTION, fn, 1, 0, origin, 0, false};
     size_t at = out->len;
     c->load.bytes = 0;
     struct code *code = tine__simple_encode(L, c, fn, out);
+    uint64_t function = c->last_message;
     if (origin)
         *origin = code ? tine__known_origin(L, &code->known) : NULL;
-    if (likely(code))
-        return 0;
-    int err = start(L, &j);
-    code = err ? NULL : tine__code_memo(c->encoder, lua_topointer(L, fn));
-    if (code && get_le32(out->data + at + 4) == 0)
-        tine__simple_note(L, c, fn, code);
-    return err;
+    if (unlikely(!code)) {
+        int err = start(L, &j);
+        if (err)
+            return err;
+        function = c->encoder->message;
+        code = tine__code_memo(c->encoder, lua_topointer(L, fn));
+        if (code && get_le32(out->data + at + 4) == 0)
+            tine__simple_note(L, c, fn, code);
+    }
+    c->function = function; /* last: finalizers may have encoded other functions meanwhile */
+    return 0;
+}
+
+uint64_t tine__codec_function(const struct codec *c) {
+    return c->function;
+}
+
+bool tine__codec_has(const struct codec *c, uint64_t function) {
+    const struct encoder *e = c->encoder;
+    return (c->last && c->last_message == function) ||
+           (e && !e->busy && e->has_function && e->message == function);
 }
 
 const struct codec_load *tine__codec_load(const struct codec *c) {
     return &c->load;
 }
 
-HOT int tine__encode_arguments(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
-    struct job j = {c, out, JOB_ARGUMENTS, lua_absindex(L, first), n, NULL, 0, false};
-    bool ready = c->last || (c->encoder && c->encoder->has_function);
-    if (likely(ready && tine__encode_scalars(L, j.first, n, out)))
+HOT int tine__encode_arguments(lua_State *L, struct codec *c, uint64_t function, int first, int n,
+                               struct buf *out) {
+    if (likely(tine__encode_scalars(L, first, n, out)))
         return 0;
+    struct job j = {.c = c,
+                    .out = out,
+                    .kind = JOB_ARGUMENTS,
+                    .first = lua_absindex(L, first),
+                    .n = n,
+                    .function = function};
     return start(L, &j);
 }
 
 int tine__encode_values(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
-    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, NULL, 0, false};
+    struct job j = {c, out, JOB_VALUES, lua_absindex(L, first), n, 0, NULL, 0, false};
     return start(L, &j);
 }
 
 int tine__encode_given(lua_State *L, struct codec *c, int idx, struct buf *out) {
-    struct job j = {c, out, JOB_GIVEN, lua_absindex(L, idx), 1, NULL, 0, false};
+    struct job j = {c, out, JOB_GIVEN, lua_absindex(L, idx), 1, 0, NULL, 0, false};
     return start(L, &j);
 }
 
 int tine__encode_shared(lua_State *L, struct codec *c, int idx, struct buf *out) {
-    struct job j = {c, out, JOB_SHARED, lua_absindex(L, idx), 1, NULL, 0, false};
+    struct job j = {c, out, JOB_SHARED, lua_absindex(L, idx), 1, 0, NULL, 0, false};
     return start(L, &j);
 }
 
 int tine__encode_error(lua_State *L, struct codec *c, int first, int n, struct buf *out) {
-    struct job j = {c, out, JOB_ERROR, lua_absindex(L, first), n, NULL, 0, false};
+    struct job j = {c, out, JOB_ERROR, lua_absindex(L, first), n, 0, NULL, 0, false};
     return start(L, &j);
 }

@@ -1,0 +1,110 @@
+-- Code that submits while another call is encoded: finalizers, which any allocation may run, and encode functions.
+local tine = require "tine"
+
+describe("what is submitted while a call is encoded", function()
+  local pool
+  local own, other = { "own" }, { "other" }
+  local wait, ran, act -- what a finalizer does when `wait` others have run
+  local littering
+  local Class = {}
+
+  -- Finalizers that the collector runs at each allocation that may run it.
+  local function litter()
+    setmetatable({}, { __gc = function()
+      wait = wait - 1
+      if wait == 0 then
+        ran = true
+        act()
+      end
+      if littering then litter() end
+    end })
+  end
+
+  -- Call f while a finalizer submits something, once at each place where finalizers run.
+  local function at_each_place(f)
+    local places = 0
+    repeat
+      wait, ran = places + 1, false
+      f(function() wait = 0 end)
+      if ran then places = places + 1 end
+    until not ran
+    return places
+  end
+
+  setup(function()
+    pool = tine.pool { workers = 1 }
+    tine.register("spec.finalizers", Class, function()
+      act()
+      return 1
+    end, function() return {} end)
+    wait, littering = 0, true
+    collectgarbage("incremental", 1, 1000, 30) -- whole cycles, one upon the other
+    litter()
+    collectgarbage()
+  end)
+  teardown(function()
+    littering = false
+    collectgarbage("incremental", 200, 100, 13)
+    pool:shutdown()
+  end)
+
+  local function plain() return "plain" end
+  local function with_own() return own[1] end
+  local function with_other() return other[1] end
+  local acts = {
+    simple = function() pool:submit(plain) end,
+    ["with the same table"] = function() pool:submit(with_own) end,
+    ["with another table"] = function() pool:submit(with_other, own) end,
+    ["a shared value"] = function() pool:share(own):close() end,
+  }
+
+  -- The argument was a copy of the upvalue: the inner call had taken the place of what tells that they are the same.
+  it("leaves what arguments have in common with the function", function()
+    local function same(a, b) return a == own, b == with_other, own[1], a[1], b() end
+    for name, f in pairs(acts) do
+      act = f
+      local places = at_each_place(function(stop)
+        local future = pool:submit(same, own, with_other)
+        stop()
+        assert.same({ true, true, "own", "own", "other" }, { future:result() }, name)
+      end)
+      assert.is_true(places > 1)
+    end
+  end)
+
+  -- An argument that was the inner call's function was sent as "the function": the task got itself.
+  it("leaves arguments what they are", function()
+    local text = "outer"
+    local function outer(f) return text, f ~= nil and f() end
+    act = acts.simple
+    for _ = 1, 3 do pool:submit(plain):result() end -- recognized from now on
+    at_each_place(function(stop)
+      local future = pool:submit(outer, plain)
+      stop()
+      assert.same({ "outer", "plain" }, { future:result() })
+    end)
+  end)
+
+  it("leaves the calls of a map", function()
+    for name, f in pairs(acts) do
+      act = f
+      at_each_place(function(stop)
+        local results = {}
+        for _, a in pool:map(function(t) return t == own and own[1] end, { own, own, own }) do
+          results[#results + 1] = a
+        end
+        stop()
+        assert.same({ "own", "own", "own" }, results, name)
+      end)
+    end
+  end)
+
+  it("may come from an encode function", function()
+    local function same(_, a, b) return a == own, b == with_other, own[1], b() end
+    for name, f in pairs(acts) do
+      act = f
+      local future = pool:submit(same, setmetatable({}, Class), own, with_other)
+      assert.same({ true, true, "own", "other" }, { future:result() }, name)
+    end
+  end)
+end)
