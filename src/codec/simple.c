@@ -93,6 +93,7 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code)
     const void *p = lua_topointer(L, fn);
     int top = lua_gettop(L);
     uint32_t i = slot_of(p);
+    uint64_t message = c->message;
     struct sent *s = &c->sent[i];
     const struct global_uses *g = &code->globals;
     if (s->fn != p) {
@@ -103,9 +104,14 @@ void tine__simple_note(lua_State *L, struct codec *c, int fn, struct code *code)
         code->nups > SIMPLE_MAX || tine__name_find(c, p) || !find_names(L, c, fn, code, s))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
-    s->watched = g->standards + g->uses > 0;
-    if (!s->watched || tine__uses_watch(L, c, top + 1, code)) {
-        if (s->watched)
+    lua_rawgeti(L, top + 1, ST_CODES);
+    lua_rawgetp(L, -1, code); /* holds it, if it is forgotten meanwhile */
+    bool watched = g->standards + g->uses > 0;
+    bool good = !watched || tine__uses_watch(L, c, top + 1, code);
+    /* Finalizers may have run. If one has encoded something, the slot may be another function's. */
+    if (good && c->message == message) {
+        s->watched = watched;
+        if (watched)
             keep_watch(L, c, top + 1, code, (int)i);
         lua_rawgeti(L, top + 1, ST_SENT);
         lua_pushvalue(L, fn);
