@@ -57,7 +57,6 @@ enum {
     ST_ANCHORS,     /* number of a name + 1 -> its object, so that the address stays its own */
     ST_FILES,       /* list of the records of files that names refer to (files.c) */
     ST_LIBRARIES,   /* name -> Lua's own function, file or table of this name */
-    ST_PENDING,     /* list: table, path, value of each pending change (apply.c) */
     ST_UNDO,        /* list: what to reset after the call (apply.c) */
     ST_ORIGINS,     /* weak keys: function that travels by name, or text -> struct known */
     ST_LOADED,      /* package.loaded, as `require` uses it */

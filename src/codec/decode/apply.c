@@ -111,6 +111,19 @@ static bool is_own(lua_State *L, int library, int key) {
     return s && lua_tocfunction(L, -1) != s->f;
 }
 
+/* Push the list of the message's pending changes: table, path and value of each. It is the user
+** value of the decoder, which is above the state table: a message that is decoded in the midst of
+** another one has a decoder of its own. */
+static void push_pending(const struct reader *r) {
+    lua_State *L = r->L;
+    if (lua_getiuservalue(L, r->self + 1, 1) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, r->self + 1, 1);
+}
+
 /* The change waits until the message is read: until then, names must lead to what this process has
 ** itself. */
 void tine__await_change(struct reader *r) {
@@ -119,7 +132,7 @@ void tine__await_change(struct reader *r) {
     luaL_checkstack(L, 20, "changes");
     if (!r->call)
         tine__malformed(r, "a change outside of a call");
-    lua_rawgeti(L, r->self, ST_PENDING);
+    push_pending(r);
     for (int i = 0; i < 3; i++) {
         lua_pushvalue(L, t + i);
         lua_rawseti(L, -2, 3 * (lua_Integer)r->pending + i + 1);
@@ -335,7 +348,7 @@ void tine__apply_changes(struct reader *r) {
     lua_newtable(L);
     int keys = lua_gettop(L), list = keys + 1;
     for (uint32_t n = 0; n < r->pending; n++) {
-        lua_rawgeti(L, r->self, ST_PENDING);
+        push_pending(r);
         for (int i = 1; i <= 3; i++) {
             lua_rawgeti(L, list, 3 * (lua_Integer)n + i);
             lua_pushnil(L);

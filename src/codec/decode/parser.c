@@ -308,7 +308,7 @@ struct reader *tine__reader_take(lua_State *L, struct codec *c, int self) {
     if (likely(c->decoder && !c->decoder->busy)) {
         lua_rawgeti(L, self, ST_DECODER);
     } else {
-        c->decoder = lua_newuserdatauv(L, sizeof *c->decoder, 0);
+        c->decoder = lua_newuserdatauv(L, sizeof *c->decoder, 1);
         c->decoder->busy = false;
         lua_pushvalue(L, -1);
         lua_rawseti(L, self, ST_DECODER);

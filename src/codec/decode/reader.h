@@ -85,7 +85,7 @@ struct reader {
     bool note, held; /* the current value is a note; has stayed with the sender, */
     uint8_t why;     /* and why: enum wire_held */
     uint32_t nvalues;
-    uint32_t pending; /* changes in ST_PENDING */
+    uint32_t pending; /* changes in the list of pending changes (apply.c) */
     uint32_t around;  /* a shared value is read: so many others are being read around it */
 };
 
