@@ -99,6 +99,53 @@ describe("what is submitted while a call is encoded", function()
     end
   end)
 
+  -- The inner call's search of the modules was taken for the outer one's, so that whole modules were not searched.
+  it("leaves what the program has put into modules", function()
+    local file = os.tmpname()
+    local path = package.path
+    local function module(name, text)
+      local f = assert(io.open(file .. "." .. name .. ".lua", "w"))
+      assert(f:write(text))
+      f:close()
+    end
+    module("under", [[
+      local M, Class = {}, {}
+      Class.__index = Class
+      function Class.get() return "the file's" end
+      function M.new() return setmetatable({}, Class) end
+      return M]])
+    module("over", [[
+      local under = require "under"
+      local M = {}
+      function M.get() return under.new():get() end
+      return M]])
+    package.path = file .. ".?.lua;" .. path
+    local over, under = require "over", require "under"
+    local looking = tine.pool { workers = 1 }
+    local n, class = 0, getmetatable(under.new())
+    act = function() looking:submit(function() return over.get() end) end
+    local function put()
+      n = n + 1
+      class.get = assert(load("return " .. n, "=put"))
+    end
+    local places = at_each_place(function(stop)
+      put()
+      local future = looking:submit(function() return over.get() end)
+      stop()
+      assert.equal(n, future:result())
+      put() -- it is seen by the next call, too
+      assert.equal(n, looking:submit(function() return over.get() end):result())
+    end)
+    assert.is_true(places > 1)
+    looking:shutdown()
+    package.path = path
+    for _, name in ipairs { "under", "over" } do
+      package.loaded[name] = nil
+      os.remove(file .. "." .. name .. ".lua")
+    end
+    os.remove(file)
+  end)
+
   it("may come from an encode function", function()
     local function same(_, a, b) return a == own, b == with_other, own[1], b() end
     for name, f in pairs(acts) do

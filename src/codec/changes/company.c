@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
+#include "base/hot.h"
 #include "codec/changes/company.h"
 #include "codec/changes/gather.h"
 #include "codec/changes/settings.h"
@@ -205,8 +206,16 @@ int tine__company_push(struct encoder *e, int idx, struct name *n) {
     if (err)
         return err;
     lua_settop(L, top + 4);
-    if (!codec_is_inner(e->c)) /* else the outer encoder may be making that watch */
+    bool watches = !codec_is_inner(e->c); /* else the outer encoder may be making that watch */
+    if (watches)
         make_watch(&g, idx, n, uses);
+    if (unlikely(e->c->names.looks != g.look)) {
+        /* A finalizer has sent something, too: modules have the number of its gathering, and were
+        ** taken for ones that this one has not looked at. */
+        if (watches)
+            tine__watch_free(&n->watch);
+        return ENCODE_AGAIN;
+    }
     lua_settop(L, top + 1);
     return (int)g.count;
 }
