@@ -154,4 +154,43 @@ describe("what is submitted while a call is encoded", function()
       assert.same({ true, true, "own", "other" }, { future:result() }, name)
     end
   end)
+
+  -- Without worker processes, a nested call is copied out of the buffer that it was encoded into. The copy ran
+  -- finalizers, and one that submitted used the same buffer: the program crashed.
+  it("leaves a nested call that runs in the program", function()
+    local here = tine.pool { workers = 0 }
+    local future = here:submit(function()
+      local nested = require("tine").worker.pool
+      local n, inner, again, done = 0, false, true, 0
+      local function fresh()
+        n = n + 1
+        local k = n
+        return load("return " .. k), k
+      end
+      local function finalize()
+        setmetatable({}, { __gc = function()
+          if not inner then
+            inner = true
+            local f, expected = fresh()
+            local ok, result = pcall(function() return nested:submit(f):result() end)
+            if ok and result == expected then done = done + 1 end
+            inner = false
+          end
+          if again then finalize() end
+        end })
+      end
+      collectgarbage("incremental", 1, 1000, 30)
+      finalize()
+      collectgarbage()
+      local wrong = 0
+      for _ = 1, 20 do
+        local f, expected = fresh()
+        if nested:submit(f):result() ~= expected then wrong = wrong + 1 end
+      end
+      again = false
+      return wrong, done > 20
+    end)
+    assert.same({ 0, true }, { future:result() })
+    here:shutdown()
+  end)
 end)

@@ -94,14 +94,28 @@ struct coding {
     int err;
 };
 
-/* (view, function, arguments..., coding) -> the message, if there is one */
+/* Push a userdata with a copy of the call in `b`. */
+static void push_call(lua_State *L, const struct nested *v, const struct buf *b) {
+    struct nested_call said;
+    memcpy(&said, b->data, sizeof said);
+    size_t at = sizeof said + (said.set ? sizeof *v->settings : 0);
+    memcpy(lua_newuserdatauv(L, said.call, 0), b->data + at, said.call);
+}
+
+/* (view, function, arguments..., coding) -> the message, if there is one; else, if the call will run
+** in this process, a copy of it, because the buffer will be reused */
 static int encode_coding(lua_State *L) {
     struct coding *p = lua_touserdata(L, -1);
     p->err = encode(L, p->loop, p->view, p->n, p->origin, p->b);
-    return p->err ? 1 : 0;
+    if (p->err || p->loop->channel->mail)
+        return p->err ? 1 : 0;
+    push_call(L, p->view, p->b);
+    return 1;
 }
 
-/* The same as `encode`, protected, so that an error leaves the loop intact. */
+/* The same as `encode`, protected, so that an error leaves the loop intact; and meanwhile no
+** finalizer can submit, which would use the same buffer. Pushes what encode_coding returns, or
+** nil. */
 static int encode_protected(lua_State *L, struct coding *p) {
     luaL_checkstack(L, p->n + 4, "too many arguments");
     lua_pushcfunction(L, encode_coding);
@@ -113,8 +127,6 @@ static int encode_protected(lua_State *L, struct coding *p) {
     p->loop->run.encoding = false;
     if (status != LUA_OK)
         lua_error(L);
-    if (!p->err)
-        lua_pop(L, 1);
     return p->err;
 }
 
@@ -192,17 +204,15 @@ static void enter(lua_State *L, const struct loop *l, struct future *f, int idx)
 
 /* --- submitting --- */
 
-/* Run the call in `b`; its future is in the state's table. */
+/* Run the call in `b`, of which a copy is on top; its future is in the state's table. */
 static void submit_here(lua_State *L, struct loop *l, const struct nested *v,
                         const struct codec_origin *o, struct buf *b) {
     struct nested_call said;
     memcpy(&said, b->data, sizeof said);
     said.number = ++l->numbers;
     said.count = ++l->submitted;
-    size_t at = sizeof said + (said.set ? sizeof *v->settings : 0);
-    char *call = lua_newuserdatauv(L, said.call, 0); /* copied, because the buffer will be reused */
-    memcpy(call, b->data + at, said.call);
-    const struct nested_here here = {&said, v->settings, call, v->label, v->label_len, o};
+    const struct nested_here here = {&said,    v->settings,  lua_touserdata(L, -1),
+                                     v->label, v->label_len, o};
     struct posted *p = tine__nested_run(L, l, &here);
     if (!p)
         tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
@@ -232,6 +242,7 @@ int tine__nested_submit(lua_State *L) {
     struct buf *b = l->channel->reply(l->channel);
     int err = encode_protected(L, &(struct coding){l, v, n, o, b, 0});
     if (!err) {
+        lua_insert(L, idx + 1); /* below the origin */
         enter(L, l, f, idx);
         if (l->channel->mail)
             tine__nest_submit(l, b);
