@@ -373,15 +373,17 @@ bool tine__simple_push(lua_State *L, struct codec *c, const char *segment, size_
     }
     if (!code || !make || !lua_checkstack(L, 20))
         return false;
-    int top = lua_gettop(L);
+    int top = lua_gettop(L), nups = code->nups;
+    uint64_t id = code->id;
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->ref);
     tine__loaded_push(L, c, top + 1, code);
     lua_replace(L, top + 1);
-    if (!set_upvalues(L, code->nups, p, end)) {
+    if (!set_upvalues(L, nups, p, end)) {
         lua_settop(L, top);
         return false;
     }
-    if (kept && code->stateless) {
+    /* Found again: finalizers may have run, and have had it forgotten. */
+    if (kept && (code = tine__loaded_find(c, id)) && code->stateless && !code->closure) {
         lua_pushvalue(L, -1);
         code->closure = luaL_ref(L, LUA_REGISTRYINDEX);
     }

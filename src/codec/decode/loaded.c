@@ -137,9 +137,9 @@ static struct loaded *enter(struct codec *c, struct loaded *l, size_t bytes) {
 
 static struct loaded *load(lua_State *L, struct codec *c, int self, lua_Integer id) {
     struct codec_code code = fetch(L, c, id);
-    struct loaded *l = begin(L, c);
     lua_Debug ar;
-    push_both(L, &code);
+    push_both(L, &code); /* may run finalizers, which may load code, too */
+    struct loaded *l = begin(L, c);
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">u", &ar);
     int env = tine__find_env(L, lua_gettop(L), ar.nups, NULL);
