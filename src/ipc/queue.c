@@ -137,7 +137,7 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
                                                    memory_order_relaxed);
 }
 
-#define LONG 256 /* so many items are too many to look at for each that is taken */
+#define LONG 768 /* so many items are too many to look at for each that is taken */
 
 bool tine__queue_renew(struct queue *q, uint32_t *ref, uint64_t *seq, struct queue_past *past) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);

@@ -133,7 +133,7 @@ COLD static bool order_labels(struct sched *s, struct order *o) {
 static bool may_move(const struct sched *s) {
     return s->o.labels && !s->cramped && s->overtake && !s->anew && !list_empty(&s->handed) &&
            s->in_order > s->policy.now && s->nfree > 0 &&
-           s->nsent - s->blocked < 2 * sched_window(s);
+           s->nsent - s->blocked < sched_window(s) + sched_window(s) / 2;
 }
 
 /* Note when task `t`, which was put before others, may cross its neighbours. With groups the

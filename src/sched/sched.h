@@ -407,10 +407,10 @@ static inline uint64_t sched_least_window(const struct sched *s) {
     return 2ull * s->o.workers + 2;
 }
 
-#define SCHED_MIXED 128 /* the window where priorities differ */
+#define SCHED_MIXED 512 /* the window where priorities differ, at most */
 
 /* The number of calls that may be at the site. Where calls overtake others workers look through the
-** queue for each. */
+** queue for each, and there must be room for more. */
 static inline uint64_t sched_window(const struct sched *s) {
     uint64_t window = s->narrow < s->window ? s->narrow : s->window;
     if (s->policy.nlines == 1 || !s->o.labels || window <= SCHED_MIXED)

@@ -402,8 +402,8 @@ static void an_old_item_does_not_hold_up_the_queue(void) {
         CHECK_EQ(state(old), SLOT_READY);
         take_expecting(2, next);
     }
-    CHECK_LE(UINT64_C(2) * QUEUE_SLOTS / 256, renewed);
-    CHECK_LE(renewed, UINT64_C(3) * QUEUE_SLOTS / 200);
+    CHECK_LE(3, renewed);
+    CHECK_LE(renewed, 5);
     take_expecting(1, 1);
     CHECK_EQ(owner(old), 1);
     close_both();
