@@ -28,9 +28,9 @@ struct buf {
     /* Where regions that the bytes name are noted (ipc/arena.h); NULL: they must not name any. */
     struct carried *carried;
     bool shared; /* another process reads the bytes in place */
-#ifndef NDEBUG
-    size_t reserved; /* where the bytes end that were reserved last */
-#endif
+    /* Where the bytes end that were reserved last; kept only with assertions. It is there without
+    ** them, too: a state may have codecs of builds of both kinds, which share their finalizer. */
+    size_t reserved;
 };
 
 /* A buffer in private memory (malloc from base/sys.h). Nothing is allocated before the first
