@@ -142,7 +142,7 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
 bool tine__queue_renew(struct queue *q, uint32_t *ref, uint64_t *seq, struct queue_past *past) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint64_t mixed = atomic_load_explicit(&q->c->mixed, memory_order_relaxed);
-    if ((int64_t)(mixed - q->from) < LONG || !tine__queue_find(q, &word))
+    if (!tine__queue_find(q, &word))
         return false;
     uint64_t oldest = q->from;
     if ((int64_t)(mixed - oldest) < LONG || !tine__places_room(q, tail) ||

@@ -110,13 +110,6 @@ struct queue_calls;  /* the file that is read-only for workers */
 struct queue_claims; /* the file that both sides write */
 struct places;
 
-/* The item whose state word a put overwrites. From then on nobody can find out who took it. */
-struct queue_past {
-    uint64_t seq;
-    uint32_t ref;
-    unsigned worker; /* the worker that took it; 0: none, or unknown */
-};
-
 struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
@@ -150,11 +143,17 @@ _Atomic uint32_t *tine__queue_bell(struct queue *q, unsigned which);
 /* Create both files. Returns 0 or TINE_ESYSTEM. The descriptors stay in `calls.fd` and `claims.fd`,
 ** to be passed to workers. */
 int tine__queue_create(struct queue *q);
+/* The item whose state word a put overwrites. From then on nobody can find out who took it. */
+struct queue_past {
+    uint64_t seq;
+    uint32_t ref;
+    unsigned worker; /* the worker that took it; 0: none, or unknown */
+};
 /* Put an item, to be taken in the order of labels. No other item has this `label`. `bytes`
 ** (call->length of them) are used only when call->offset is 0. *seq is the item's name from now on.
-** *past, unless NULL, receives the item whose word is overwritten; it is
-** read from the very word that permits that, so it names the worker even if that took the item at
-** the last moment. Returns 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
+** *past, unless NULL, receives the item whose word is overwritten; it is read from the very word
+** that permits that, so it names the worker even if that took the item at the last moment. Returns
+** 0, or TINE_EAGAIN when the queue is full. Wakes nobody. */
 int tine__queue_put(struct queue *q, const struct call_head *call, const void *bytes,
                     uint64_t label, uint64_t *seq, struct queue_past *past);
 /* If the oldest item that no worker has taken makes workers look too long (see LABELS), put it again
