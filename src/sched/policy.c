@@ -348,7 +348,7 @@ static uint64_t crossing(const struct policy *p, const struct bucket *before,
     uint64_t x = before->oldest, y = behind->oldest;
     double longer = x > y ? (double)((x - y - 1) / SECOND + 1) : -(double)((y - x) / SECOND);
     double lead = (double)before->priority - (double)behind->priority;
-    bool gains = before != behind && p->ageing > 0 && p->ageing * longer > lead;
+    bool gains = p->ageing * longer > lead;
     return gains ? y + (waited(p, y) + 1) * SECOND : TIMER_NEVER;
 }
 

@@ -148,8 +148,6 @@ fault("tasks that cross at the site wait until something else happens", "sched.h
     "    return matters ? s->in_order : TIMER_NEVER;", "    return TIMER_NEVER;")
 fault("tasks that cross at the site are not looked at when they do", "sched.c", " || sched_order_due(s) <= now", "")
 fault("tasks that cross at the site stay there if nothing waits", "policy.c", "    if (all) /*", "    if (all && !policy_empty(p)) /*")
-fault("the clock is asked for where nothing can cross", "policy.c",
-    "before != behind && p->ageing > 0 && p->ageing * longer > lead;", "p->ageing * longer > lead;")
 fault("whole seconds between two submits are rounded down", "policy.c", "(double)((x - y - 1) / SECOND + 1)", "(double)((x - y) / SECOND)")
 fault("who waits lends no rank to the queue", "policy.c", "        b->oldest = b->first ? b->since : UINT64_MAX;",
     "        b->oldest = UINT64_MAX;")
