@@ -52,10 +52,11 @@
 ** the order in which they were put, and a worker takes the first item that is READY. An item that is
 ** to be taken before others is simply put with a lower label. From then on, until it reaches the
 ** item that `mixed` names, a worker looks at all items that are READY and takes that of the lowest
-** label. So overtaking costs the submitter no more than any put. An item with a high label may lie
-** so long that few of the many items from it on are still READY, and looking takes ever longer:
-** then the submitter puts it again (tine__queue_renew), under another sequence number and the same
-** label.
+** label. It remembers those of the lowest labels (struct next), so the next time it looks only at
+** these, and at what was put since. So overtaking costs neither side much more than any item. An
+** item with a high label may lie so long that few of the many items from it on are still READY, and
+** looking takes ever longer: then the submitter puts it again (tine__queue_renew), under another
+** sequence number and the same label.
 **
 ** WHO IS WOKEN. At most two workers spin before they sleep; the others sleep at once, and so, most
 ** of the time, does a worker whose spins keep ending in sleep. A put wakes nobody while a worker
@@ -110,6 +111,18 @@ struct queue_calls;  /* the file that is read-only for workers */
 struct queue_claims; /* the file that both sides write */
 struct places;
 
+#define QUEUE_NEXT 32u
+
+/* The items that a worker takes next where labels count, as far as it has looked. */
+struct next {
+    uint64_t looked; /* items before this one were looked at; */
+    uint64_t others; /* of these, no READY one that is not listed has a lower label than this */
+    unsigned n;
+    struct next_item {
+        uint64_t label, seq;
+    } item[QUEUE_NEXT]; /* the lowest label last */
+};
+
 struct queue {
     struct shm calls, claims;
     struct queue_calls *c;
@@ -122,12 +135,10 @@ struct queue {
     /* Submitter only: no item that is READY has a greater label than `last` has, if that is
     ** READY. */
     uint64_t last, greatest;
+    struct next next; /* a worker's */
 };
 
-#define QUEUE_CLOSED \
-    (struct queue) { \
-        SHM_CLOSED, SHM_CLOSED, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0 \
-    }
+#define QUEUE_CLOSED ((struct queue){.calls = SHM_CLOSED, .claims = SHM_CLOSED})
 
 /* --- both sides --- */
 
@@ -186,8 +197,9 @@ const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
 /* The slot that the worker has taken and not yet freed, because it has not yet noted in its link
 ** that it runs the call; NULL: none. */
 const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker);
-/* How many items no worker has taken yet (walks from the oldest that may be READY). */
-unsigned tine__queue_ready(struct queue *q);
+/* How many items no worker has taken yet; `most`, if there are that many or more. Walks from the
+** oldest that may be READY until it has found so many. */
+unsigned tine__queue_ready(struct queue *q, unsigned most);
 /* After the death of `worker`: free the slot that it had taken and not yet freed, and clear its bit
 ** among the sleepers. When items are READY, wake all others: the dead worker may have been the one
 ** that was woken for them. */

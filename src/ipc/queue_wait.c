@@ -56,25 +56,25 @@ static bool has_seat(const struct spinner *s, unsigned worker) {
     return atomic_load_explicit(&s->worker, memory_order_relaxed) == worker;
 }
 
-/* How many items nobody was woken for, because we were spinning or on our way, and that we do not
-** take ourselves. We take one, unless there is news for us, which comes first. */
-static unsigned left_to_others(struct queue *q) {
+/* Are there items that nobody was woken for, because we were spinning or on our way, and that we do
+** not take ourselves? We take one, unless there is news for us, which comes first. */
+static bool are_left_to_others(struct queue *q) {
     /* fence: first we leave our seat, then look for items; the submitter: first items, then
     ** seats */
     store_then_look();
-    unsigned ready = tine__queue_ready(q);
-    return ready > 0 && !tine__queue_has_told(q) ? ready - 1 : ready;
+    unsigned ready = tine__queue_ready(q, 2);
+    return ready > 1 || (ready == 1 && tine__queue_has_told(q));
 }
 
 /* Wake one worker if items are left to nobody. That one does the same when it comes, so as many get
 ** up as there is work for. */
 static void wake_next(struct queue *q) {
-    if (left_to_others(q) > 0 && tine__queue_spinners(q, tine__now()) == 0)
+    if (are_left_to_others(q) && tine__queue_spinners(q, tine__now()) == 0)
         tine__queue_wake_some(q, 1);
 }
 
 static void pass_on(struct queue *q) {
-    if (left_to_others(q) > 0 && !tine__queue_is_watched(q, tine__now()))
+    if (are_left_to_others(q) && !tine__queue_is_watched(q, tine__now()))
         wake_next(q);
 }
 
@@ -92,7 +92,7 @@ static int spin_and_look(struct queue *q, unsigned worker, uint64_t spin) {
         KILL_POINT("spinning");
         more = tine__yield(&y);
         if ((r = look(q)) == 0)
-            tine__yield_news(&y, y.slow && tine__queue_ready(q) > 1);
+            tine__yield_news(&y, y.slow && tine__queue_ready(q, 2) > 1);
     }
     q->in_vain = r == TINE_EAGAIN ? q->in_vain + 1 : 0;
     tine__queue_leave_seat(&s->worker, worker);

@@ -140,7 +140,7 @@ HOT bool tine__queue_announce(struct queue *q, unsigned n, bool left, uint64_t n
     ** state, then look for items */
     store_then_look();
     unsigned spinners = tine__queue_spinners(q, now);
-    if (spinners == 0 && left && tine__queue_sleeps(q) && tine__queue_ready(q) > n)
+    if (spinners == 0 && left && tine__queue_sleeps(q) && tine__queue_ready(q, n + 1) > n)
         n++; /* the woken worker passes on what it finds */
     if (n > spinners && tine__queue_is_watched(q, now)) {
         _Atomic uint32_t *spared = &q->k->spared; /* written by the submitter alone */

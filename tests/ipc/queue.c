@@ -90,11 +90,11 @@ static bool is_full(void) {
 static void items_come_in_order_over_many_rounds(void) {
     open_both();
     CHECK(nothing_to_take());
-    CHECK_EQ(tine__queue_ready(&q), 0);
+    CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 0);
     for (uint64_t id = 1; id < UINT64_C(5) * QUEUE_SLOTS; id += 3) {
         for (int i = 0; i < 3; i++)
             put(id + (uint64_t)i);
-        CHECK_EQ(tine__queue_ready(&q), 3);
+        CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 3);
         for (int i = 0; i < 3; i++)
             take_expecting(1 + id % 4000, id + (uint64_t)i);
         CHECK(nothing_to_take());
@@ -108,7 +108,7 @@ static void full_until_a_slot_is_freed(void) {
     for (unsigned i = 0; i < QUEUE_SLOTS; i++)
         put(i);
     CHECK(is_full());
-    CHECK_EQ(tine__queue_ready(&q), QUEUE_SLOTS);
+    CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), QUEUE_SLOTS);
     CHECK(tine__queue_take(&w, 1, &seq));
     CHECK(is_full()); /* taken, but its bytes may still be read */
     CHECK(tine__queue_free(&w, 1, seq, &asked));
@@ -128,7 +128,7 @@ static void withdrawn_items_are_skipped(void) {
     CHECK(tine__queue_withdraw(&q, c));
     CHECK_EQ(state(c), SLOT_FREE);
     CHECK_EQ(state(b), SLOT_READY);
-    CHECK_EQ(tine__queue_ready(&q), 2);
+    CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 2);
     take_expecting(1, 2);
     CHECK(!tine__queue_withdraw(&q, b));
     CHECK(tine__queue_withdraw(&q, d));
@@ -339,17 +339,21 @@ static void who_had_a_slot_is_told_before_it_is_used_again(void) {
     close_both();
 }
 
-/* Whatever the order in which items are put, withdrawn and taken: a worker takes the READY item of
-** the lowest label, and one that takes none finds none. */
+/* Whatever the order in which items are put, withdrawn, and taken by two workers: each takes the
+** READY item of the lowest label, and one that takes none finds none. There are more items than a
+** worker remembers. */
 static void items_are_taken_in_the_order_of_their_labels(void) {
-    enum { MOST = 40 };
+    enum { MOST = 5 * QUEUE_NEXT };
     uint64_t seqs[MOST], labels[MOST], seq;
     unsigned long long seed = 7;
     unsigned n = 0;
+    struct queue other;
     open_both();
+    CHECK_EQ(tine__queue_attach(&other, tine__fd_copy(q.calls.fd), tine__fd_copy(q.claims.fd)), 0);
     for (unsigned round = 0; round < 40 * QUEUE_SLOTS; round++) {
         uint64_t r = check_random(&seed);
         unsigned lowest = 0, which = n ? (unsigned)(r >> 8) % n : 0;
+        struct queue *worker = r >> 41 & 1 ? &other : &w;
         bool rising = r >> 40 & 1; /* like the items of a pool with one priority */
         if (r % 8 < 4 && n < MOST) {
             labels[n] =
@@ -362,22 +366,38 @@ static void items_are_taken_in_the_order_of_their_labels(void) {
             CHECK(nothing_to_take());
             continue;
         }
-        CHECK_EQ(tine__queue_ready(&q), n);
+        CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), n);
         if (r % 8 == 7) {
             CHECK(tine__queue_withdraw(&q, seqs[which]));
             lowest = which;
         } else {
             for (unsigned i = 1; i < n; i++)
                 lowest = labels[i] < labels[lowest] ? i : lowest;
-            const struct queue_slot *s = tine__queue_take(&w, 1, &seq);
+            const struct queue_slot *s = tine__queue_take(worker, 1, &seq);
             CHECK_EQ(s->call.id, labels[lowest]);
             CHECK_EQ(seq, seqs[lowest]);
-            CHECK(tine__queue_free(&w, 1, seq, &asked));
+            CHECK(tine__queue_free(worker, 1, seq, &asked));
         }
         n--;
         seqs[lowest] = seqs[n];
         labels[lowest] = labels[n];
     }
+    tine__queue_close(&other);
+    close_both();
+}
+
+/* A worker does not look at an item that is not put yet, and so cannot miss it when it is. */
+static void an_item_in_the_making_is_seen_when_it_is_put(void) {
+    open_both();
+    put_as(1, 10);
+    put_as(2, 5);
+    uint64_t half = put_as(3, 3), word = *state_of(&q, half);
+    *state_of(&q, half) = word_of(half - QUEUE_SLOTS, 0, SLOT_FREE);
+    take_expecting(1, 2);
+    *state_of(&q, half) = word;
+    take_expecting(1, 3);
+    take_expecting(1, 1);
+    CHECK(nothing_to_take());
     close_both();
 }
 
@@ -392,7 +412,7 @@ static void an_old_item_does_not_hold_up_the_queue(void) {
     old = put_as(1, UINT64_MAX);
     for (; next < 10 + 3 * QUEUE_SLOTS; next++) {
         put_as(next, next);
-        CHECK_EQ(tine__queue_ready(&q), 2);
+        CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 2);
         if (tine__queue_renew(&q, &ref, &seq, &past)) {
             CHECK_EQ(state(old), SLOT_FREE);
             CHECK_EQ(ref, 1001);
@@ -618,7 +638,7 @@ static void *wait_as_4(void *arg) {
     do {
         w.brief = 2; /* it was woken again and again as soon as it slept */
         CHECK_EQ(tine__queue_wait(&w, 4, 0, UINT64_MAX), 0);
-    } while (tine__queue_ready(&w) == 0);
+    } while (tine__queue_ready(&w, QUEUE_SLOTS) == 0);
     return NULL;
 }
 
@@ -684,19 +704,28 @@ static void low_is_told_once_for_each_wish(void) {
     close_both();
 }
 
+static void take_overtaking(void) {
+    put_as(1, 2);
+    put_as(2, 1);
+    take_expecting(1, 2);
+    take_expecting(1, 1);
+}
+
 /* The words have 40 bits of the number, the submitter counts 64. */
 static void numbers_wrap(void) {
     open_both();
+    take_overtaking();
     uint64_t start = ((uint64_t)1 << 40) - 5 * QUEUE_SLOTS / 2;
     for (uint64_t seq = start - QUEUE_SLOTS; seq != start; seq++)
         q.k->state[seq % QUEUE_SLOTS] = word_of(seq, 0, SLOT_FREE);
     q.c->tail = q.from = q.places->left = start;
     w.from = start - QUEUE_SLOTS;
-    for (uint64_t i = 0; i < UINT64_C(5) * QUEUE_SLOTS; i += 2) {
+    take_overtaking(); /* the worker does not begin where it looked last */
+    for (uint64_t i = 2; i < UINT64_C(5) * QUEUE_SLOTS; i += 2) {
         uint64_t a = put(i), seq;
         CHECK_EQ(a, start + i);
         put(i + 1);
-        CHECK_EQ(tine__queue_ready(&q), 2);
+        CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 2);
         CHECK(tine__queue_take(&w, 9, &seq));
         CHECK_EQ(seq, a);
         tine__queue_bury(&q, 9);
@@ -708,6 +737,7 @@ static void numbers_wrap(void) {
             CHECK(tine__queue_withdraw(&q, a + 1));
         CHECK(nothing_to_take());
     }
+    take_overtaking();
     close_both();
 }
 
@@ -735,7 +765,7 @@ static void rubbish_in_claims_keeps_nobody(void) {
         struct queue_slot s = item(1);
         tine__queue_renew(&q, &ref, &seq, &past);
         tine__queue_put(&q, &s.call, s.bytes, seed >> 20, &seq, NULL);
-        CHECK_LE(tine__queue_ready(&q), QUEUE_SLOTS);
+        CHECK_LE(tine__queue_ready(&q, QUEUE_SLOTS), QUEUE_SLOTS);
         tine__queue_withdraw(&q, tail - (seed >> 7) % QUEUE_SLOTS);
         tine__queue_bury(&q, 1);
         for (unsigned i = 0; tine__queue_take(&w, 1, &seq); i++)
@@ -752,7 +782,7 @@ static void words_of_items_to_come(void) {
     take_expecting(1, 1);
     for (unsigned i = 0; i < QUEUE_SLOTS; i++)
         q.k->state[i] = word_of((uint64_t)1 << 38, 1, SLOT_TAKEN);
-    CHECK_EQ(tine__queue_ready(&q), 0);
+    CHECK_EQ(tine__queue_ready(&q, QUEUE_SLOTS), 0);
     CHECK(nothing_to_take());
     tine__queue_bury(&q, 2);
     for (uint64_t i = 0; i < UINT64_C(2) * QUEUE_SLOTS; i++) {
@@ -792,6 +822,7 @@ int main(void) {
     slots_of_both_sizes();
     who_had_a_slot_is_told_before_it_is_used_again();
     items_are_taken_in_the_order_of_their_labels();
+    an_item_in_the_making_is_seen_when_it_is_put();
     an_old_item_does_not_hold_up_the_queue();
     few_are_left_behind_those_that_overtook();
     each_sleep_is_ended_once();

@@ -131,7 +131,7 @@ static void withdraw_against_take(void) {
         for (int i = 0; i < 4; i++) /* also what is being run keeps its slot, but not for long */
             while (state_of_item(seqs[i]) != SLOT_FREE)
                 sched_yield();
-        CHECK_EQ(tine__queue_ready(&queue), 0);
+        CHECK_EQ(tine__queue_ready(&queue, QUEUE_SLOTS), 0);
     }
     atomic_store(&stop, true);
     pthread_join(t, NULL);
