@@ -1,5 +1,5 @@
-/* A job server's name with two addresses: the first refuses late. And a program that forks while
-** connections are made. */
+/* Connections to job servers: a name with two addresses, of which the first refuses late; one that fails while it is
+** written to; and a program that forks while connections are made. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -57,6 +57,29 @@ static void the_second_way_has_its_own_time(void) {
     close(second);
 }
 
+/* A connection that had failed counted as open until its failure was read: calls that the pool meant to send there
+** meanwhile ended with "out of memory". */
+static void a_connection_that_has_failed_is_not_open(void) {
+    struct gm_address address = {.name = "jobs", .nways = 1};
+    int listener = listen_here(&address.ways[0]);
+    struct gm_conn c;
+    bool opened;
+    tine__gm_init(&c, &address);
+    CHECK(tine__gm_open(&c, tine__now()));
+    CHECK(poll(&(struct pollfd){.fd = c.fd, .events = POLLOUT}, 1, -1) == 1);
+    tine__gm_polled(&c, POLLOUT, &opened);
+    CHECK(opened && gm_is_open(&c));
+    refuse(&c, listener);
+    CHECK(tine__gm_say(&c, "workers\n"));
+    tine__gm_flush(&c);
+    CHECK(!gm_is_open(&c));
+    struct gm_packet p;
+    CHECK(!tine__gm_receive(&c, &p, tine__now()));
+    CHECK_EQ(c.fd, -1);
+    CHECK_EQ(c.error, ECONNRESET);
+    close(listener);
+}
+
 /* --- forks --- */
 
 #define MANY 200
@@ -109,6 +132,7 @@ static void a_child_has_no_connection(void) {
 
 int main(void) {
     the_second_way_has_its_own_time();
+    a_connection_that_has_failed_is_not_open();
     a_child_has_no_connection();
     return 0;
 }

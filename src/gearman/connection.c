@@ -127,7 +127,7 @@ static void empty(struct buf *b, size_t *at) {
 }
 
 void tine__gm_flush(struct gm_conn *c) {
-    while (gm_is_open(c) && !c->broken && c->sent < c->out.len) {
+    while (gm_is_open(c) && c->sent < c->out.len) {
         ssize_t n = -1;
         if (tine__fd_ours(c->fd)) /* else its number may be that of a socket of the program's */
             n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);

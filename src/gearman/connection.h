@@ -40,8 +40,9 @@ static inline uint64_t gm_patience(const struct gm_conn *c, uint64_t all) {
     return all / c->address->nways;
 }
 
+/* Can it be used? */
 static inline bool gm_is_open(const struct gm_conn *c) {
-    return c->fd != -1 && !c->connecting;
+    return c->fd != -1 && !c->connecting && !c->broken;
 }
 /* Is output waiting? */
 static inline bool gm_wants_out(const struct gm_conn *c) {
