@@ -4,6 +4,8 @@ tine_c_test(NAME machines/packet SOURCES tests/fuzz_packet.c LABELS machines VAR
 
 tine_c_test(NAME machines/ways SOURCES tests/gearman_ways.c LABELS machines)
 
+tine_c_test(NAME machines/host SOURCES tests/gearman_host.c LABELS machines VARIANTS address NEEDS_LUA)
+
 # Many more of them.
 if(TARGET test_machines_packet.address)
   tine_guarded_test(machines/packet_soak 1800 soak $<TARGET_FILE:test_machines_packet.address> -n 10000000 -s 2)

@@ -35,9 +35,9 @@ struct report tine__far_report_of(const struct far_sending *s, enum report_kind 
 }
 
 void tine__far_lose(struct far *f, struct far_sending *s, const char *why) {
-    struct report r = tine__far_report_of(s, REPORT_AWAY);
     if (s->dead)
         return;
+    struct report r = tine__far_report_of(s, REPORT_AWAY);
     if (s->next < s->count)
         add_news(f, &r, s->count - s->next - 1, why);
     tine__far_forget(f, s);

@@ -146,6 +146,7 @@ void tine__far_forget(struct far *f, struct far_sending *s) {
     if (s->line)
         s->line->running--;
     list_remove(&s->at);
+    s->line = NULL; /* it may be freed before the sending is */
     s->server->nsent--;
     f->nsent--;
     s->dead = true;

@@ -1,0 +1,213 @@
+/* A program's pool, and a job server with a host that say in this order what real ones say seldom. Nothing is sealed. */
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include "base/buf.h"
+#include "codec/segment.h"
+#include "gearman/message.h"
+#include "gearman/packet.h"
+#include "clib/clib.h"
+
+/* --- the job server, which is the host, too --- */
+
+#define ROOM 65536u /* for a read */
+
+struct server {
+    int listener, port, fd;
+    struct buf in; /* what was read; `taken` bytes of it were heard */
+    size_t taken;
+    char host[GM_UNIQUE];
+    char client[GM_FUNCTION],
+        client_line[GM_UNIQUE]; /* the program's function, and our line to it */
+};
+
+static void listen_here(struct server *s) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    *s = (struct server){.fd = -1, .host = "the-host-of-this-test."};
+    tine__buf_init(&s->in);
+    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(s->listener != -1 && bind(s->listener, (struct sockaddr *)&at, size) == 0);
+    CHECK(listen(s->listener, 5) == 0 &&
+          getsockname(s->listener, (struct sockaddr *)&at, &size) == 0);
+    s->port = ntohs(at.sin_port);
+}
+
+static void write_all(struct server *s, const char *bytes, size_t n) {
+    CHECK_EQ(send(s->fd, bytes, n, MSG_NOSIGNAL), n);
+}
+
+static void say(struct server *s, enum gm_type type, unsigned nargs, const struct gm_text *args) {
+    struct buf out;
+    tine__buf_init(&out);
+    CHECK_EQ(tine__gm_write(&out, type, nargs, args), 0);
+    memcpy(out.data, "\0RES", 4); /* it writes requests */
+    write_all(s, out.data, out.len);
+    tine__buf_free(&out);
+}
+
+#define TEXT(text) \
+    { text, strlen(text) }
+
+/* The host says this about the job. */
+static void answer(struct server *s, enum gm_type type, const char *handle,
+                   enum gm_answer_kind kind, const void *bytes, size_t n) {
+    const struct gm_answer a = {.kind = kind, .length = n};
+    struct buf b;
+    tine__buf_init(&b);
+    CHECK_EQ(buf_append(&b, s->host, GM_SPEAKER) | buf_append(&b, "P", 1) |
+                 buf_append(&b, &a, sizeof a),
+             0);
+    CHECK(n == 0 || buf_append(&b, bytes, n) == 0);
+    const struct gm_text args[] = {TEXT(handle), {b.data, b.len}};
+    say(s, type, 2, args);
+    tine__buf_free(&b);
+}
+
+/* No values. */
+static void answer_nothing(struct server *s, const char *handle) {
+    char empty[SEGMENT_HEAD + 1];
+    segment_set_head(empty, 1);
+    empty[SEGMENT_HEAD] = (char)0x90; /* msgpack: an empty array */
+    answer(s, GM_WORK_COMPLETE, handle, ANSWER_VALUES, empty, sizeof empty);
+}
+
+static void open_line(struct server *s) {
+    struct gm_line line = {.slots = 1, .name = "host"};
+    char envelope[1 + sizeof line] = "P";
+    memcpy(line.host, s->host, sizeof line.host);
+    memcpy(envelope + 1, &line, sizeof line);
+    const struct gm_text args[] = {TEXT("H:line"),
+                                   TEXT(s->client),
+                                   TEXT("a-line-of-22-character"),
+                                   {envelope, sizeof envelope}};
+    say(s, GM_JOB_ASSIGN_UNIQ, 4, args);
+}
+
+static void list_hosts(struct server *s) {
+    char function[GM_FUNCTION], text[GM_FUNCTION + 64];
+    tine__gm_function("spec", function);
+    snprintf(text, sizeof text, "33 127.0.0.1 1/host : %s\n.\n", function);
+    write_all(s, text, strlen(text));
+}
+
+/* The next request, or line of text (type GM_TEXT); its bytes are valid until the next call. False: the program has
+** hung up. */
+static bool hear(struct server *s, enum gm_type *type, const char **body, size_t *n) {
+    CHECK_EQ(buf_reserve(&s->in, ROOM), 0);
+    memmove(s->in.data, s->in.data + s->taken, s->in.len - s->taken);
+    s->in.len -= s->taken;
+    s->taken = 0;
+    for (;;) {
+        const char *p = s->in.data,
+                   *newline = s->in.len > 0 && *p ? memchr(p, '\n', s->in.len) : NULL;
+        if (newline) {
+            *type = GM_TEXT;
+            *body = p;
+            *n = (size_t)(newline - p);
+            s->taken = *n + 1;
+            return true;
+        }
+        if (s->in.len >= GM_HEAD && !*p) {
+            const unsigned char *u = (const unsigned char *)p;
+            *n = (size_t)u[8] << 24 | (size_t)u[9] << 16 | (size_t)u[10] << 8 | u[11];
+            *type = (enum gm_type)u[7];
+            *body = p + GM_HEAD;
+            s->taken = GM_HEAD + *n;
+            if (s->in.len >= s->taken)
+                return true;
+            s->taken = 0;
+        }
+        CHECK_EQ(buf_reserve(&s->in, ROOM), 0);
+        ssize_t some = recv(s->fd, buf_end(&s->in, ROOM), ROOM, 0);
+        if (some <= 0)
+            return false;
+        s->in.len += (size_t)some;
+    }
+}
+
+/* Serve like any job server until a request of this type comes. */
+static bool await(struct server *s, enum gm_type wanted) {
+    enum gm_type type;
+    const char *body;
+    size_t n;
+    while (hear(s, &type, &body, &n)) {
+        if (type == GM_TEXT)
+            list_hosts(s);
+        else if (type == GM_CAN_DO)
+            snprintf(s->client, sizeof s->client, "%.*s", (int)n, body);
+        if (type == wanted)
+            return true;
+    }
+    return false;
+}
+
+static void greet(struct server *s) {
+    s->fd = accept(s->listener, NULL, NULL);
+    CHECK(s->fd != -1);
+    s->in.len = s->taken = 0;
+}
+
+static void take_job(struct server *s, const char *handle) {
+    const struct gm_text args[] = {TEXT(handle)};
+    CHECK(await(s, GM_SUBMIT_JOB));
+    say(s, GM_JOB_CREATED, 1, args);
+    answer(s, GM_WORK_DATA, handle, ANSWER_ASK, NULL, 0);
+}
+
+static tine_pool *open_far(const struct server *s, double lost_after) {
+    tine_options options = TINE_OPTIONS_INIT;
+    tine_pool *pool;
+    char url[64];
+    snprintf(url, sizeof url, "gearman://127.0.0.1:%d/spec", s->port);
+    options.backend = url;
+    options.lost_after = lost_after;
+    OK(tine_pool_open(&pool, &options));
+    return pool;
+}
+
+/* --- a host that comes back --- */
+
+static void *come_back(void *arg) {
+    struct server *s = arg;
+    const struct gm_text first[] = {TEXT("H:first")};
+    greet(s);
+    take_job(s, "H:first");
+    open_line(s);
+    CHECK(await(s, GM_WORK_FAIL)); /* of the line: this host has been silent for too long */
+    say(s, GM_WORK_FAIL, 1, first);
+    take_job(s, "H:second");
+    open_line(s);
+    CHECK(await(s, GM_WORK_DATA));
+    answer_nothing(s, "H:second");
+    CHECK(!await(s, GM_NOOP));
+    return NULL;
+}
+
+/* A host that was lost hands back its job when it comes back: the program still knew the call, by the line of the host,
+** which was freed. */
+static void a_lost_host_hands_its_job_back(void) {
+    struct server s;
+    pthread_t thread;
+    listen_here(&s);
+    CHECK_EQ(pthread_create(&thread, NULL, come_back, &s), 0);
+    tine_pool *pool = open_far(&s, 0.2);
+    tine_future *f = submit(pool, "", 1);
+    OK(tine_future_wait(f, 60));
+    CHECK_EQ(tine_future_code(f), TINE_ELOST);
+    tine_future_free(f);
+    f = submit(pool, "", 1);
+    OK(tine_future_wait(f, 60));
+    CHECK_EQ(tine_future_code(f), 0);
+    tine_future_free(f);
+    tine_pool_close(pool);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    close(s.fd);
+    close(s.listener);
+    tine__buf_free(&s.in);
+}
+
+int main(void) {
+    a_lost_host_hands_its_job_back();
+    return 0;
+}
