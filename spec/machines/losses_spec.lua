@@ -403,19 +403,21 @@ end)
 describe("when the submitter is lost", function()
   after_each(machines.stop)
 
-  -- A program that submits a task which notes its worker's pid, and hangs.
-  local function submitter(server)
+  -- A program that has `hang` called, which notes its worker's pid, and hangs.
+  local function submitter(server, call)
     local name = os.tmpname()
     local p = program.start(([[
       local tine = require "tine"
       local pool = tine.pool { backend = %q, lost_after = 0.5 }
-      pool:submit(function(name)
+      local function hang(name)
         local file = assert(io.open(name, "w"))
         file:write(tine.worker.pid)
         file:close()
         while true do end
-      end, %q):result()
-    ]]):format(server:url(), name))
+      end
+      local name = %q
+      %s
+    ]]):format(server:url(), name, call or "pool:submit(hang, name):result()"))
     local pid
     eventually(function()
       pid = tonumber(processes.read(name))
@@ -435,6 +437,17 @@ describe("when the submitter is lost", function()
     assert.equal(2, pool:submit(function() return 2 end):result(20)) -- there is but one worker
   end)
 
+  -- Of a chunk only what had not begun was ended: its worker was lost to everybody.
+  it("its hosts end an item of a map that runs", function()
+    local server = machines.server()
+    machines.host(server, "-j 1")
+    local p = submitter(server, "for _ in pool:map(hang, { name, name }, { chunksize = 2 }) do end")
+    p:signal "KILL"
+    p:close()
+    local pool = pools.open(finally, { backend = server:url() })
+    assert.equal(2, pool:submit(function() return 2 end):result(20))
+  end)
+
   it("they end it too when it is silent", function()
     local server = machines.server()
     machines.host(server, "-j 1")
@@ -447,6 +460,56 @@ describe("when the submitter is lost", function()
     end)
     local pool <close> = tine.pool { backend = server:url(), connect_timeout = 30 }
     assert.equal(2, pool:submit(function() return 2 end):result(20))
+  end)
+
+  -- Loses a program whose tasks may finish, and waits until they have; its host. `call` has `begin(name)` called in a
+  -- task, and then finish(name).
+  local function orphans(call)
+    local server, name = machines.server(), os.tmpname()
+    local host = machines.host(server, "-j 1 --on-disconnect finish")
+    local p = program.start(([[
+      local tine = require "tine"
+      local pool = tine.pool { backend = %q, event_buffer = 4 }
+      local function note(name, what) assert(io.open(name, "w")):write(what):close() end
+      local function begin(name)
+        note(name, "begun")
+        while io.open(name) do tine.sleep(0.01) end
+      end
+      local function finish(name) note(name, "through") end
+      local name = %q
+      %s
+    ]]):format(server:url(), name, call))
+    eventually(function() return processes.read(name) == "begun" end, "a task that has begun", 20)
+    p:signal "KILL"
+    p:close()
+    eventually(function() return host:log():find "it has gone" end, "a host that knows", 20)
+    os.remove(name)
+    eventually(function() return processes.read(name) == "through" end, "a task that runs to its end", 20)
+    os.remove(name)
+    return host
+  end
+
+  -- Nobody was left to grant it more events than the first few.
+  it("a task that may finish does, whatever it emits", function()
+    orphans [[pool:submit(function(name)
+      begin(name)
+      for i = 1, 1000 do tine.worker.emit(i) end
+      finish(name)
+    end, name):result()]]
+  end)
+
+  it("nothing is kept of what such tasks give", function()
+    local host = orphans [[
+      local items = {}
+      for i = 1, 200 do items[i] = i end
+      for _ in pool:map(function(i)
+        if i == 1 then begin(name) end
+        if i == #items then finish(name) end
+        return ("x"):rep(1 << 20)
+      end, items, { chunksize = #items }) do end
+    ]]
+    local status = processes.read(("/proc/%d/status"):format(host.pid))
+    assert.is_true(tonumber(status:match "VmHWM:%s*(%d+)") < 100 << 10, status:match "VmHWM[^\n]*")
   end)
 end)
 

@@ -115,10 +115,12 @@ static bool is_free(const struct events *e) {
 
 /* The number of the first event that the task may not emit. */
 static uint64_t upto(const struct events *e) {
+    if (e->dropped)
+        return SITE_NO_EVENTS;
     if (e->far)
         return e->allowed == SITE_NO_EVENTS ? SITE_NO_EVENTS : e->number - e->seen + e->allowed;
     uint64_t limit = limit_of(e), unread = is_free(e) ? 0 : e->mine;
-    return e->dropped ? SITE_NO_EVENTS : e->number + (limit > unread ? limit - unread : 0);
+    return e->number + (limit > unread ? limit - unread : 0);
 }
 
 static void grant(struct events *e, bool again) {

@@ -306,6 +306,14 @@ void tine__work_drop(struct serve *s, struct work *w) {
     tine__work_free(s, w);
 }
 
+/* Nobody reads its events: drop them, so that no task waits until one is read. */
+static void drop_events(const struct serve *s, struct work *w) {
+    if (!w->events)
+        w->events = tine__item_events(s->pool, &w->item);
+    if (w->events)
+        tine__events_drop(w->events);
+}
+
 void tine__work_abandon(struct serve *s, struct work *w) {
     if (w->stage != WORK_BEGUN) {
         tine__work_free(s, w);
@@ -319,8 +327,9 @@ void tine__work_abandon(struct serve *s, struct work *w) {
     list_remove(&w->node);
     list_push(&s->orphans, &w->node);
     if (s->o->finish)
-        return;
-    tine__item_cancel(s->pool, &w->item);
-    if (w->task.head.count == 1)
+        drop_events(s, w);
+    else if (w->task.head.count == 1)
         tine__task_abort(s->pool, &w->item);
+    else
+        tine__item_expire(s->pool, &w->item);
 }
