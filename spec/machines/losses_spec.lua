@@ -557,6 +557,15 @@ describe("tine serve", function()
     assert.equal(0, machines.host(server, "-j 1 --exit-when-idle 0.2"):close())
   end)
 
+  -- A span beyond what the clock can count had passed at once.
+  it("ends never when it may do nothing for centuries", function()
+    local server = machines.server()
+    local host = machines.host(server, "-j 1 --exit-when-idle 1e10 --exit-without-server 1e10")
+    local pool = pools.open(finally, { backend = server:url() })
+    assert.equal(1, pool:submit(math.abs, -1):result(20))
+    assert.is_true(host:alive())
+  end)
+
   it("ends with 1 when its initializer fails, and what it had begun is lost with the cause", function()
     local server = machines.server()
     local file = os.tmpname()

@@ -137,19 +137,23 @@ static void turn(struct serve *s) {
     s->broken |= !tine__pool_is_open(s->pool);
 }
 
+/* Has a state lasted for this span? 0: it is not so; there is no span. */
+static bool has_lasted(uint64_t since, uint64_t span) {
+    return since && span && tine__now() >= clock_after(since, span);
+}
+
 /* May serving end? *why: the reason. */
 static bool is_over(const struct serve *s, enum serve_end *why) {
-    uint64_t now = tine__now();
-    *why = s->forced                                                              ? SERVE_FORCED
-           : s->broken                                                            ? SERVE_BROKEN
-           : s->leaving                                                           ? SERVE_ASKED
-           : s->o->alone && s->alone_since && now >= s->alone_since + s->o->alone ? SERVE_ALONE
-                                                                                  : SERVE_IDLE;
+    *why = s->forced                                 ? SERVE_FORCED
+           : s->broken                               ? SERVE_BROKEN
+           : s->leaving                              ? SERVE_ASKED
+           : has_lasted(s->alone_since, s->o->alone) ? SERVE_ALONE
+                                                     : SERVE_IDLE;
     if (s->forced)
         return true;
     if (s->works > 0)
         return false;
-    return *why != SERVE_IDLE || (s->o->idle && s->idle_since && now >= s->idle_since + s->o->idle);
+    return *why != SERVE_IDLE || has_lasted(s->idle_since, s->o->idle);
 }
 
 static enum serve_end run(struct serve *s) {
