@@ -138,6 +138,13 @@ static int spec_subreaper(lua_State *L) {
     return 1;
 }
 
+/* nonblocking(fd): for all processes that have the same open file */
+static int spec_nonblocking(lua_State *L) {
+    int fd = (int)luaL_checkinteger(L, 1);
+    lua_pushboolean(L, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
+    return 1;
+}
+
 /* ignore(signal) */
 static int spec_ignore(lua_State *L) {
     signal((int)luaL_checkinteger(L, 1), SIG_IGN);
@@ -154,7 +161,8 @@ int luaopen_spec_posix(lua_State *L) {
         {"chroot", spec_chroot},     {"limit", spec_limit},
         {"nice", spec_nice},         {"pin", spec_pin},
         {"ignore", spec_ignore},     {"no_new_privs", spec_no_new_privs},
-        {"subreaper", spec_subreaper}, {NULL, NULL},
+        {"subreaper", spec_subreaper}, {"nonblocking", spec_nonblocking},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
     return 1;

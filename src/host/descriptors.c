@@ -161,10 +161,11 @@ static int cli_collect(lua_State *L) {
     return 2;
 }
 
-/* Wait until a descriptor that somebody has made non-blocking can be written. */
-static void wait_for_room(int fd) {
+/* Wait until a descriptor that somebody has made non-blocking can be written. False: errno, EINTR
+** too. */
+static bool wait_for_room(int fd) {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
-    poll(&p, 1, -1);
+    return poll(&p, 1, -1) != -1;
 }
 
 /* When the reader has gone, end as other filters do, also if the signal was ignored. */
@@ -184,8 +185,8 @@ static int cli_write(lua_State *L) {
         written = n >= 0;
         if (written)
             at += (size_t)n;
-        else if (errno == EAGAIN)
-            wait_for_room(fd);
+        else if (errno == EAGAIN && wait_for_room(fd))
+            continue;
         else if (errno == EPIPE)
             die_of_sigpipe();
         else if (errno == EINTR)
