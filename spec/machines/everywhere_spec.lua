@@ -173,6 +173,17 @@ describe("what each worker of other machines runs once", function()
     assert.same({ 1 << 20, 3 }, { pool:submit(look):result(20) })
   end)
 
+  -- What the host had already was forgotten in favour of what was new: it could not keep the errand, and all further
+  -- tasks were lost there.
+  it("has all that it names, also where the host's cache is full", function()
+    machines.host(server, "-j 1 --cache 20000")
+    local pool = open()
+    local first, second = pool:share(("a"):rep(15000)), pool:share(("b"):rep(15000))
+    assert.equal(15000, pool:submit(string.len, first):result(20))
+    pool:everywhere(function(a, b) note(#a + #b) end, first, second)
+    assert.equal("30000", pool:submit(notes):result(20))
+  end)
+
   it("works where tasks are not confirmed", function()
     machines.host(server, "-j 1")
     local pool = open { confirm = false, initializer = function() note "i" end }

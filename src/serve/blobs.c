@@ -108,7 +108,9 @@ void tine__blob_keep(struct blobs *b, struct gm_reader r, uint64_t since) {
     const char *name = tine__gm_take(&r, head.name), *source = tine__gm_take(&r, head.source);
     const char *bytes = tine__gm_take(&r, head.length);
     if (!name || !source || !bytes || !tine__gm_is_text(name, head.name) ||
-        !tine__gm_is_text(source, head.source) || find(b, head.id))
+        !tine__gm_is_text(source, head.source))
+        return;
+    if (tine__blob_find(b, head.id)) /* and must not be forgotten for what comes behind it */
         return;
     const struct codec_origin origin = {name, source, head.line};
     const struct codec_code code = {head.length ? bytes : NULL, head.length, head.hash};
