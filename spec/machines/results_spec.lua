@@ -204,6 +204,22 @@ describe("a pool on other machines", function()
     small:kill()
   end)
 
+  -- They were looked for along each way: 20 levels took 12 seconds, and of each one more twice as long.
+  it("finds shared values to which many ways lead", function()
+    local a, b = pool:share { 1 }, pool:share { 2 }
+    for _ = 1, 40 do a, b = pool:share { a, b, 1 }, pool:share { b, a, 2 } end
+    assert.equal(3, pool:submit(function(t) return #t end, a):result(20))
+  end)
+
+  it("says when a host cannot keep all that a call names", function()
+    local chain = pool:share {}
+    for _ = 1, 5000 do chain = pool:share { chain } end
+    local _, err = pool:submit(rawlen, chain):pcall(30)
+    assert.equal("lost", tine.kind(err))
+    assert.matches("could not keep all functions and values", err.message, 1, true)
+    assert.equal(1, pool:submit(math.abs, -1):result(20))
+  end)
+
   it("submits no tasks from there", function()
     local said = pool:submit(function()
       local p, said = tine.worker.pool, {}

@@ -8,6 +8,8 @@
 #define MOST_TASKS (1u << 24) /* limit for a chunk */
 #define NO_CODE \
     "this host runs only functions of modules that are installed there (tine serve --allow modules), and the call, or what its pool runs in each worker before it, carries code"
+#define NOT_KEPT \
+    "this host could not keep all functions and values that the call names, or what its pool runs in each worker before it"
 
 /* --- taking jobs --- */
 
@@ -268,7 +270,7 @@ void tine__work_begin(struct serve *s, struct work *w) {
         return;
     }
     if (err) {
-        tine__answer_unrun(s, w, ANSWER_LOST, tine_error_text(err));
+        tine__answer_unrun(s, w, ANSWER_LOST, err == TINE_EAGAIN ? NOT_KEPT : tine_error_text(err));
         return;
     }
     w->stage = WORK_BEGUN;

@@ -347,14 +347,6 @@ const struct store_refs *tine__store_names(const struct codec_stored *stored) {
     return &blob_of(stored)->names;
 }
 
-const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id) {
-    const struct store_refs *names = &blob_of(value)->names;
-    const struct codec_stored *found = value->id == id ? value : NULL;
-    for (uint32_t i = 0; i < names->n && !found; i++)
-        found = tine__store_named(store_ref_at(names, i), id);
-    return found;
-}
-
 /* Drop a reference. True: it was the last one, and the blob is taken out. The last one is dropped
 ** with the lock held: tine__store_put may be finding the blob right now. */
 static bool drop_one(struct store *s, struct blob *b) {

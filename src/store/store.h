@@ -71,8 +71,8 @@ const struct codec_stored *tine__store_put(struct store *s, const struct codec_c
 ** segment names. Returns one reference; NULL: out of memory or retired, and nothing has changed. */
 const struct codec_stored *tine__store_value(struct store *s, uint64_t *block, char *bytes,
                                              size_t len, struct store_refs *refs);
-/* Find by its id what a shared value names, directly or through other values; NULL: nothing. The
-** caller holds the value. */
+/* Find by its id what a shared value names, directly or through other values; NULL: nothing, or no
+** memory. The caller holds the value. */
 const struct codec_stored *tine__store_named(const struct codec_stored *value, uint64_t id);
 /* Is it a shared value? */
 bool tine__store_is_value(const struct codec_stored *stored);
@@ -102,6 +102,18 @@ int tine__store_hold(struct store_refs *refs, const struct codec_stored *stored)
 int tine__store_pass_on(struct store_refs *to, struct store_refs *from);
 /* Drop all references. */
 void tine__store_release(struct store *s, struct store_refs *refs);
+/* Everything that references lead to, directly or through shared values: each blob once. Valid as
+** long as the references. */
+struct store_reach {
+    size_t n, room;
+    const struct codec_stored **list;  /* n blobs, those that are named directly first */
+    const struct codec_stored **table; /* by id; 2 * room places */
+};
+/* 0 or TINE_ENOMEM. `out` must be freed either way. */
+int tine__store_reach(const struct store_refs *refs, struct store_reach *out);
+/* Find one by its id; NULL: it is not there. */
+const struct codec_stored *tine__store_reached(const struct store_reach *r, uint64_t id);
+void tine__store_reach_free(struct store_reach *r);
 /* The id of the function that the message calls; 0: none. */
 static inline uint64_t store_callee(const struct store_refs *refs) {
     return refs->n ? refs->near[0]->id : 0;

@@ -153,6 +153,68 @@ static void many(void) {
     close_all();
 }
 
+/* A value that names these two; NULL: one less. */
+static const struct codec_stored *value_of(const struct codec_stored *a,
+                                           const struct codec_stored *b) {
+    char bytes[STORE_VALUE_HEAD + 1] = "";
+    struct store_refs refs = {0};
+    uint64_t block = 0;
+    if (a)
+        CHECK_EQ(tine__store_hold(&refs, a), 0);
+    if (b)
+        CHECK_EQ(tine__store_hold(&refs, b), 0);
+    const struct codec_stored *made = tine__store_value(store, &block, bytes, sizeof bytes, &refs);
+    CHECK(made != NULL);
+    return made;
+}
+
+/* *value is dropped for this one. */
+static void replace(const struct codec_stored **value, const struct codec_stored *by) {
+    tine__store_drop(store, *value);
+    *value = by;
+}
+
+/* Of `value`: how many blobs it leads to, itself included. */
+static size_t reach_of(const struct codec_stored *value, uint64_t id) {
+    struct store_refs refs = {0};
+    struct store_reach r;
+    CHECK_EQ(tine__store_hold(&refs, value), 0);
+    CHECK_EQ(tine__store_reach(&refs, &r), 0);
+    size_t n = r.n;
+    CHECK_EQ(tine__store_reached(&r, id)->id, id);
+    CHECK(!tine__store_reached(&r, 1));
+    CHECK_EQ(tine__store_named(value, id)->id, id);
+    CHECK(!tine__store_named(value, 1));
+    tine__store_reach_free(&r);
+    tine__store_release(store, &refs);
+    return n;
+}
+
+#define LONG 300000
+
+/* It was found by recursion, and along each way: the one ended the program, the other did not end. */
+static void values_that_name_others(void) {
+    open_all();
+    const struct codec_stored *a = value_of(NULL, NULL), *b;
+    uint64_t id = a->id;
+    for (int i = 1; i < LONG; i++)
+        replace(&a, value_of(a, NULL));
+    CHECK_EQ(reach_of(a, id), LONG);
+    replace(&a, value_of(NULL, NULL));
+    b = value_of(NULL, NULL);
+    id = b->id;
+    for (int i = 1; i < 60; i++) {
+        const struct codec_stored *next = value_of(a, b);
+        replace(&b, value_of(a, b));
+        replace(&a, next);
+    }
+    CHECK_EQ(reach_of(a, id), 119);
+    tine__store_drop(store, a);
+    tine__store_drop(store, b);
+    CHECK_EQ(tine__store_count(store), 0);
+    close_all();
+}
+
 static void blocks_for_calls(void) {
     uint64_t block = 0;
     size_t capacity;
@@ -249,6 +311,7 @@ int main(void) {
     calls_hold_what_they_name();
     an_id_is_of_one_function_for_ever();
     many();
+    values_that_name_others();
     blocks_for_calls();
     threads();
     failures();

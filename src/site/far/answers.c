@@ -5,19 +5,31 @@
 
 #define UNVERIFIED "what came back for it cannot be verified"
 
+/* Send the functions and shared values with these ids, if the call of the sending leads to them. */
+static void send_codes(struct far_line *l, const struct far_sending *s, const char *ids,
+                       uint64_t length) {
+    struct store_reach names;
+    int err = tine__store_reach(s->refs, &names);
+    for (uint64_t i = 0; !err && i + 8 <= length; i += 8) {
+        uint64_t id;
+        memcpy(&id, ids + i, sizeof id);
+        const struct codec_stored *stored = tine__store_reached(&names, id);
+        if (stored)
+            tine__far_code(l, stored);
+    }
+    tine__store_reach_free(&names);
+}
+
 /* The host asks whether it may begin, and for functions that it lacks. */
 static void asked(struct far *f, struct far_sending *s, const char *ids, uint64_t length) {
     struct far_line *l = f->from;
     if (!l)
         return;
     bool may = !s->dead && !f->stranger;
-    for (uint64_t i = 0; may && i + 8 <= length; i += 8) {
-        uint64_t id;
-        memcpy(&id, ids + i, sizeof id);
-        tine__far_code(l, s->refs, id);
-    }
-    if (may)
+    if (may) {
+        send_codes(l, s, ids, length);
         tine__far_tell_errands(f, l);
+    }
     if (may && s->stage == FAR_SENT)
         s->stage = FAR_CONFIRMED;
     tine__far_order(l, may ? SAY_GO : SAY_NO, s->unique, NULL, 0);

@@ -30,23 +30,18 @@ static int describe(const struct errand *e, uint64_t number, const struct buf *i
 }
 
 /* The functions that it names are sent before it. */
-static void tell_codes(struct far_line *l, const struct errand *e, const struct buf *ids) {
-    uint64_t id;
-    for (size_t at = 0; at < ids->len; at += sizeof id) {
-        memcpy(&id, ids->data + at, sizeof id);
-        tine__far_code(l, e->refs, id);
-    }
-}
-
 static void tell(struct far_line *l, const struct errand *e) {
+    struct store_reach names;
     struct buf ids, b;
-    uint64_t n = 0;
     tine__buf_init(&ids);
     tine__buf_init(&b);
-    if (tine__far_names(e->refs, &ids, &n) == 0 && describe(e, l->errands + 1, &ids, &b) == 0) {
-        tell_codes(l, e, &ids);
+    if (tine__store_reach(e->refs, &names) == 0 && tine__far_ids(&names, &ids) == 0 &&
+        describe(e, l->errands + 1, &ids, &b) == 0) {
+        for (size_t i = 0; i < names.n; i++)
+            tine__far_code(l, names.list[i]);
         tine__far_order(l, SAY_ERRAND, NULL, b.data, b.len);
     }
+    tine__store_reach_free(&names);
     tine__buf_free(&ids);
     tine__buf_free(&b);
     l->errand = e;

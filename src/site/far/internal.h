@@ -23,6 +23,7 @@
 #include "msg/origin.h"
 #include "site/far/far.h"
 #include "site/far/printer.h"
+#include "store/store.h"
 
 #define FAR_WORKER 1 /* the id of the one worker that the scheduler sees */
 #define FAR_REFS (FAR_SLOTS + 2)
@@ -195,9 +196,8 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
 void tine__far_want(struct far *f, struct far_sending *s, enum gm_order_kind kind);
 /* The sending is with the host of this line. */
 void tine__far_meet(struct far_sending *s, struct far_line *l);
-/* Append the ids that `refs` name, and those that shared values among them name; adds their number
-** to *n. 0 or TINE_ENOMEM. */
-int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n);
+/* Append the ids of what references lead to. 0 or TINE_ENOMEM. */
+int tine__far_ids(const struct store_reach *r, struct buf *out);
 /* Ignore whatever its host says from now on: the sending is dead. */
 void tine__far_forget(struct far *f, struct far_sending *s);
 /* Likewise, and nobody has it any more: free it. */
@@ -210,8 +210,8 @@ void tine__far_cancel(struct far *f, struct far_sending *s);
 /* Add an order to a line, about this task (unique NULL: none). */
 void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
                      const void *bytes, size_t n);
-/* Add the function with this id, if it is among `refs`. */
-void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id);
+/* Add a function or a shared value. */
+void tine__far_code(struct far_line *l, const struct codec_stored *stored);
 /* Send the line's orders. */
 void tine__far_say(struct far *f, struct far_line *l);
 

@@ -1,7 +1,6 @@
 /* The far site: what hosts are told, on their lines. */
 #include <string.h>
 #include "site/far/internal.h"
-#include "store/store.h"
 
 void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *unique,
                      const void *bytes, size_t n) {
@@ -30,13 +29,6 @@ void tine__far_say(struct far *f, struct far_line *l) {
 
 /* --- functions --- */
 
-static const struct codec_stored *find_named(const struct store_refs *refs, uint64_t id) {
-    const struct codec_stored *found = NULL;
-    for (uint32_t i = 0; i < refs->n && !found; i++)
-        found = tine__store_named(store_ref_at(refs, i), id);
-    return found;
-}
-
 /* Describe a function or shared value. 0 or TINE_ENOMEM. */
 static int describe_code(const struct codec_stored *stored, struct buf *out) {
     const struct codec_origin *o = &stored->origin;
@@ -55,11 +47,10 @@ static int describe_code(const struct codec_stored *stored, struct buf *out) {
     return err || !stored->code.bytes ? err : buf_append(out, stored->code.bytes, code.length);
 }
 
-void tine__far_code(struct far_line *l, const struct store_refs *refs, uint64_t id) {
+void tine__far_code(struct far_line *l, const struct codec_stored *stored) {
     struct buf b;
-    const struct codec_stored *stored = find_named(refs, id);
     tine__buf_init(&b);
-    if (stored && describe_code(stored, &b) == 0)
+    if (describe_code(stored, &b) == 0)
         tine__far_order(l, SAY_CODE, NULL, b.data, b.len);
     tine__buf_free(&b);
 }

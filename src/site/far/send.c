@@ -5,7 +5,6 @@
 #include "base/sys.h"
 #include "sched/task.h"
 #include "site/far/internal.h"
-#include "store/store.h"
 
 /* calls sent while no host is known, so that the first one finds something to do */
 #define UNKNOWN_WINDOW 4
@@ -45,21 +44,16 @@ bool tine__far_has_room(const struct far *f) {
 
 /* --- calls --- */
 
-int tine__far_names(const struct store_refs *refs, struct buf *out, uint64_t *n) {
+int tine__far_ids(const struct store_reach *r, struct buf *out) {
     int err = 0;
-    for (uint32_t i = 0; i < refs->n && !err; i++) {
-        const struct codec_stored *stored = store_ref_at(refs, i);
-        err = buf_append(out, &stored->id, sizeof stored->id);
-        *n += 1;
-        if (!err)
-            err = tine__far_names(tine__store_names(stored), out, n);
-    }
+    for (size_t i = 0; i < r->n && !err; i++)
+        err = buf_append(out, &r->list[i]->id, sizeof r->list[i]->id);
     return err;
 }
 
-/* The message that sends a call. 0 or TINE_ENOMEM. */
+/* The message that sends a call, which leads to `names`. 0 or TINE_ENOMEM. */
 static int describe(const struct far *f, const struct order *o, const struct site_call *call,
-                    struct buf *out) {
+                    const struct store_reach *names, struct buf *out) {
     const struct settings *set = o->task->set;
     struct gm_task t = {.confirm = f->o.confirm,
                         .lost_after = f->o.lost_after,
@@ -69,15 +63,14 @@ static int describe(const struct far *f, const struct order *o, const struct sit
                         .cpu = set->cpu,
                         .event_buffer = f->event_buffer,
                         .priority = set->priority,
-                        .errands = f->nerrands};
+                        .errands = f->nerrands,
+                        .nnames = names->n};
     memcpy(t.peer, f->id, sizeof t.peer);
     t.head.offset = 0;
     out->len = 0;
     int err = buf_append(out, &t, sizeof t);
     if (!err)
-        err = tine__far_names(call->refs, out, &t.nnames);
-    if (!err)
-        memcpy(out->data, &t, sizeof t);
+        err = tine__far_ids(names, out);
     return err ? err : buf_append(out, call->bytes, call->head->length);
 }
 
@@ -95,6 +88,16 @@ static bool submit(struct far *f, struct far_sending *s, const struct order *o) 
                                    {s->unique, GM_UNIQUE - 1},
                                    {f->sealed.data, f->sealed.len}};
     return tine__gm_send(&s->server->conn, job_type(o->task->set->priority), 3, args);
+}
+
+/* Put the call into `f->call`. 0 or TINE_ENOMEM. */
+static int prepare(struct far *f, const struct order *o, const struct site_call *call) {
+    struct store_reach names;
+    int err = tine__store_reach(call->refs, &names);
+    if (!err)
+        err = describe(f, o, call, &names, &f->call);
+    tine__store_reach_free(&names);
+    return err;
 }
 
 static struct far_sending *new_sending(const struct far *f, struct far_server *v,
@@ -126,7 +129,7 @@ int tine__far_run(struct far *f, const struct order *o, const struct site_call *
     if (!s)
         return TINE_ENOMEM;
     s->stage = f->o.confirm ? FAR_SENT : FAR_CONFIRMED;
-    if (!tine__gm_unique(s->unique) || describe(f, o, call, &f->call) || !submit(f, s, o)) {
+    if (!tine__gm_unique(s->unique) || prepare(f, o, call) || !submit(f, s, o)) {
         free(s);
         return TINE_ENOMEM;
     }
