@@ -166,6 +166,26 @@ static tine_pool *open_far(const struct server *s, double lost_after) {
     return pool;
 }
 
+/* Runs tasks one after the other behind this server, and compares how they end. */
+static void run_tasks(void *(*serve)(void *), double lost_after, const int *codes, int n) {
+    struct server s;
+    pthread_t thread;
+    listen_here(&s);
+    CHECK_EQ(pthread_create(&thread, NULL, serve, &s), 0);
+    tine_pool *pool = open_far(&s, lost_after);
+    for (int i = 0; i < n; i++) {
+        tine_future *f = submit(pool, "", 1);
+        OK(tine_future_wait(f, 60));
+        CHECK_EQ(tine_future_code(f), codes[i]);
+        tine_future_free(f);
+    }
+    tine_pool_close(pool);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    close(s.fd);
+    close(s.listener);
+    tine__buf_free(&s.in);
+}
+
 /* --- a host that comes back --- */
 
 static void *come_back(void *arg) {
@@ -187,27 +207,35 @@ static void *come_back(void *arg) {
 /* A host that was lost hands back its job when it comes back: the program still knew the call, by the line of the host,
 ** which was freed. */
 static void a_lost_host_hands_its_job_back(void) {
-    struct server s;
-    pthread_t thread;
-    listen_here(&s);
-    CHECK_EQ(pthread_create(&thread, NULL, come_back, &s), 0);
-    tine_pool *pool = open_far(&s, 0.2);
-    tine_future *f = submit(pool, "", 1);
-    OK(tine_future_wait(f, 60));
-    CHECK_EQ(tine_future_code(f), TINE_ELOST);
-    tine_future_free(f);
-    f = submit(pool, "", 1);
-    OK(tine_future_wait(f, 60));
-    CHECK_EQ(tine_future_code(f), 0);
-    tine_future_free(f);
-    tine_pool_close(pool);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-    close(s.fd);
-    close(s.listener);
-    tine__buf_free(&s.in);
+    run_tasks(come_back, 0.2, (const int[]){TINE_ELOST, 0}, 2);
+}
+
+/* --- a host that prints --- */
+
+static void *print(void *arg) {
+    const char text[] = "a line\n";
+    struct gm_printed head = {.to = 1};
+    char bytes[sizeof head + sizeof text];
+    struct server *s = arg;
+    greet(s);
+    take_job(s, "H:first");
+    open_line(s);
+    CHECK(await(s, GM_WORK_DATA));
+    memcpy(bytes, &head, sizeof head);
+    memcpy(bytes + sizeof head, text, sizeof text);
+    answer(s, GM_WORK_DATA, "H:first", ANSWER_PRINTED, bytes, sizeof bytes - 1);
+    answer_nothing(s, "H:first");
+    CHECK(!await(s, GM_NOOP));
+    return NULL;
+}
+
+/* Lines without a prefix: a null pointer was copied from, if no byte. */
+static void a_host_prints_and_does_not_say_for_whom(void) {
+    run_tasks(print, 15, (const int[]){0}, 1);
 }
 
 int main(void) {
     a_lost_host_hands_its_job_back();
+    a_host_prints_and_does_not_say_for_whom();
     return 0;
 }

@@ -35,7 +35,7 @@ struct far_output *tine__far_output_new(void) {
         return NULL;
     o->refs = 1;
     for (int i = 0; i < 2; i++)
-        tine__lines_init(&o->lines[i], i + 1, NULL, 0);
+        tine__lines_init(&o->lines[i], i + 1, "", 0);
     return o;
 }
 
@@ -62,7 +62,7 @@ static void begin_task(struct far_output *o, const char *label, size_t n) {
     free(o->prefix);
     o->prefix = prefix;
     for (int i = 0; i < 2; i++)
-        tine__lines_init(&o->lines[i], i + 1, prefix, prefix ? n + 3 : 0);
+        tine__lines_init(&o->lines[i], i + 1, prefix ? prefix : "", prefix ? n + 3 : 0);
 }
 
 static void print(struct far_printer *p, const struct block *b) {
