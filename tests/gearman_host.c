@@ -126,20 +126,39 @@ static bool hear(struct server *s, enum gm_type *type, const char **body, size_t
     }
 }
 
-/* Serve like any job server until a request of this type comes. */
-static bool await(struct server *s, enum gm_type wanted) {
+/* Serve like any job server until a request of this type comes, with this body. */
+static bool await_body(struct server *s, enum gm_type wanted, const char **body, size_t *n) {
     enum gm_type type;
-    const char *body;
-    size_t n;
-    while (hear(s, &type, &body, &n)) {
+    while (hear(s, &type, body, n)) {
         if (type == GM_TEXT)
             list_hosts(s);
         else if (type == GM_CAN_DO)
-            snprintf(s->client, sizeof s->client, "%.*s", (int)n, body);
+            snprintf(s->client, sizeof s->client, "%.*s", (int)*n, *body);
         if (type == wanted)
             return true;
     }
     return false;
+}
+
+static bool await(struct server *s, enum gm_type wanted) {
+    const char *body;
+    size_t n;
+    return await_body(s, wanted, &body, &n);
+}
+
+/* How many orders of this kind are in the next message to the host. */
+static unsigned count_orders(struct server *s, enum gm_order_kind kind) {
+    const char *body;
+    size_t n, head = strlen("H:line") + 1 + strlen("P");
+    struct gm_order o;
+    unsigned count = 0;
+    CHECK(await_body(s, GM_WORK_DATA, &body, &n) && n > head);
+    struct gm_reader r = {body + head, n - head};
+    while (tine__gm_copy(&r, &o, sizeof o)) {
+        CHECK(tine__gm_take(&r, o.length) != NULL);
+        count += o.kind == kind;
+    }
+    return count;
 }
 
 static void greet(struct server *s) {
@@ -148,11 +167,16 @@ static void greet(struct server *s) {
     s->in.len = s->taken = 0;
 }
 
-static void take_job(struct server *s, const char *handle) {
+/* The host lacks these ids. */
+static void take_job_and_ask(struct server *s, const char *handle, const uint64_t *ids, size_t n) {
     const struct gm_text args[] = {TEXT(handle)};
     CHECK(await(s, GM_SUBMIT_JOB));
     say(s, GM_JOB_CREATED, 1, args);
-    answer(s, GM_WORK_DATA, handle, ANSWER_ASK, NULL, 0);
+    answer(s, GM_WORK_DATA, handle, ANSWER_ASK, ids, n * sizeof *ids);
+}
+
+static void take_job(struct server *s, const char *handle) {
+    take_job_and_ask(s, handle, NULL, 0);
 }
 
 static tine_pool *open_far(const struct server *s, double lost_after) {
@@ -166,13 +190,19 @@ static tine_pool *open_far(const struct server *s, double lost_after) {
     return pool;
 }
 
+static void nothing(tine_pool *pool) {
+    (void)pool;
+}
+
 /* Runs tasks one after the other behind this server, and compares how they end. */
-static void run_tasks(void *(*serve)(void *), double lost_after, const int *codes, int n) {
+static void run_tasks(void *(*serve)(void *), void (*prepare)(tine_pool *), double lost_after,
+                      const int *codes, int n) {
     struct server s;
     pthread_t thread;
     listen_here(&s);
     CHECK_EQ(pthread_create(&thread, NULL, serve, &s), 0);
     tine_pool *pool = open_far(&s, lost_after);
+    prepare(pool);
     for (int i = 0; i < n; i++) {
         tine_future *f = submit(pool, "", 1);
         OK(tine_future_wait(f, 60));
@@ -207,7 +237,7 @@ static void *come_back(void *arg) {
 /* A host that was lost hands back its job when it comes back: the program still knew the call, by the line of the host,
 ** which was freed. */
 static void a_lost_host_hands_its_job_back(void) {
-    run_tasks(come_back, 0.2, (const int[]){TINE_ELOST, 0}, 2);
+    run_tasks(come_back, nothing, 0.2, (const int[]){TINE_ELOST, 0}, 2);
 }
 
 /* --- a host that prints --- */
@@ -231,10 +261,47 @@ static void *print(void *arg) {
 
 /* Lines without a prefix: a null pointer was copied from, if no byte. */
 static void a_host_prints_and_does_not_say_for_whom(void) {
-    run_tasks(print, 15, (const int[]){0}, 1);
+    run_tasks(print, nothing, 15, (const int[]){0}, 1);
+}
+
+/* --- a host without memory --- */
+
+static void *forget(void *arg) {
+    const uint64_t errands = 0;
+    struct server *s = arg;
+    greet(s);
+    take_job(s, "H:1");
+    open_line(s);
+    CHECK_EQ(count_orders(s, SAY_ERRAND), 2);
+    answer_nothing(s, "H:1");
+    take_job(s, "H:2");
+    CHECK_EQ(count_orders(s, SAY_ERRAND), 0);
+    answer_nothing(s, "H:2");
+    take_job_and_ask(s, "H:3", &errands, 1);
+    CHECK_EQ(count_orders(s, SAY_ERRAND), 2);
+    answer_nothing(s, "H:3");
+    CHECK(!await(s, GM_NOOP));
+    return NULL;
+}
+
+static void run_twice_everywhere(tine_pool *pool) {
+    for (int i = 0; i < 2; i++) {
+        tine_task task = TINE_TASK_INIT;
+        tine_future *f;
+        task.function = "";
+        OK(tine_pool_everywhere(pool, &task, &f));
+        tine_future_free(f);
+    }
+}
+
+/* A host that could not keep what its workers have to run first was never told again: all further tasks were lost
+** there. */
+static void a_host_asks_for_all_errands_again(void) {
+    run_tasks(forget, run_twice_everywhere, 15, (const int[]){0, 0, 0}, 3);
 }
 
 int main(void) {
+    a_host_asks_for_all_errands_again();
     a_lost_host_hands_its_job_back();
     a_host_prints_and_does_not_say_for_whom();
     return 0;

@@ -73,7 +73,8 @@ struct gm_task {
 
 enum gm_answer_kind {
     ANSWER_NONE,
-    ANSWER_ASK,     /* may I begin? bytes: ids of missing functions */
+    /* May I begin? bytes: ids of missing functions; 0: an errand is missing, send all again. */
+    ANSWER_ASK,
     ANSWER_BEGUN,   /* a worker has begun the task */
     ANSWER_WORKERS, /* the host's workers, sent now and then; bytes: struct gm_worker each */
     ANSWER_ALIVE,

@@ -100,17 +100,25 @@ static const struct codec_stored *store(struct serve *s, struct crew *c, const s
     return stored;
 }
 
-void tine__crew_hear(struct serve *s, struct peer *peer, struct gm_reader r) {
+/* Add an errand. False: it is not the next one, is not valid, or no memory. */
+static bool add(struct serve *s, struct peer *peer, struct gm_reader r) {
     struct gm_errand e;
     if (!tine__gm_copy(&r, &e, sizeof e) || (!peer->crew && !(peer->crew = new_crew(peer->id))))
-        return;
+        return false;
     struct crew *c = peer->crew;
+    if (e.number <= c->errands)
+        return true; /* all were sent again */
     const struct codec_stored *stored = e.number == c->errands + 1 ? store(s, c, &e, r) : NULL;
-    if (!stored)
-        return;
-    if (tine__store_hold(&c->held, stored) == 0) {
+    bool held = stored && tine__store_hold(&c->held, stored) == 0;
+    if (held) {
         c->errands = e.number;
         c->last = stored->id;
     }
-    tine__store_drop(tine__pool_store(s->pool), stored);
+    if (stored)
+        tine__store_drop(tine__pool_store(s->pool), stored);
+    return held;
+}
+
+void tine__crew_hear(struct serve *s, struct peer *peer, struct gm_reader r) {
+    peer->lacks |= !add(s, peer, r);
 }

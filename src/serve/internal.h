@@ -35,6 +35,7 @@ struct peer {
     uint64_t shown;      /* ns: when it was last told of our workers */
     unsigned key;        /* number of the key that it uses */
     struct crew *crew;   /* NULL: it has no errands */
+    bool lacks;          /* an errand that was sent could not be kept */
 };
 
 struct server {

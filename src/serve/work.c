@@ -97,6 +97,8 @@ static void ask_or_begin(struct serve *s, struct work *w) {
             buf_append(&lacking, &id, sizeof id);
     }
     bool told = tine__crew_errands(w->peer->crew) >= w->task.errands;
+    if (!told && w->peer->lacks)
+        w->peer->lacks = buf_append(&lacking, &(uint64_t){0}, sizeof(uint64_t)) != 0;
     if (w->task.confirm || lacking.len > 0 || !told) {
         tine__answer(w, ANSWER_ASK, 0, lacking.data, lacking.len);
         tine__answer_say(s, w, false);

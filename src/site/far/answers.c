@@ -16,6 +16,8 @@ static void send_codes(struct far_line *l, const struct far_sending *s, const ch
         const struct codec_stored *stored = tine__store_reached(&names, id);
         if (stored)
             tine__far_code(l, stored);
+        else if (id == 0)
+            tine__far_forget_errands(l);
     }
     tine__store_reach_free(&names);
 }

@@ -54,6 +54,11 @@ void tine__far_tell_errands(struct far *f, struct far_line *l) {
         tell(l, e);
 }
 
+void tine__far_forget_errands(struct far_line *l) {
+    l->errand = NULL;
+    l->errands = 0;
+}
+
 /* Find an errand by the number that hosts know it by. */
 static const struct errand *find(const struct far *f, uint64_t number) {
     const struct errand *e = f->errands;

@@ -221,6 +221,8 @@ void tine__far_say(struct far *f, struct far_line *l);
 void tine__far_spread(struct far *f, struct errand *e);
 /* Tell the host of all errands it does not know. */
 void tine__far_tell_errands(struct far *f, struct far_line *l);
+/* It could not keep one: tell it of all again. */
+void tine__far_forget_errands(struct far_line *l);
 /* A worker of the line has run an errand, which failed: bytes as in ANSWER_FAULT.
 ** False: they make no sense. */
 bool tine__far_fault(const struct far *f, struct report *r);
