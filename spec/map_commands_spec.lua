@@ -277,6 +277,12 @@ for a; do printf '[%s]' "$a"; done
     assert.same({ 120 * 5001, "", 0 }, { #s.out, s.err, s.code })
   end)
 
+  it("holds outputs in /tmp where TMPDIR is empty", function()
+    -- They were files in the root folder, which only root may write.
+    local s = map.shell("TMPDIR= " .. map.program .. " map -x 'readlink /proc/self/fd/1 #' ::: a")
+    assert.matches("^/tmp/", s.out)
+  end)
+
   it("calls blocks by their numbers", function()
     -- The text of the whole block was the tag, and the folder's name, as far as that went.
     local lines = ("x\n"):rep(4000)

@@ -44,9 +44,11 @@ static int unlinked(const char *folder) {
     return fd;
 }
 
-/* temporary(folder) -> fd of a file without a name */
+/* temporary() -> fd of a file without a name, in $TMPDIR or /tmp */
 static int cli_temporary(lua_State *L) {
-    const char *folder = luaL_checkstring(L, 1);
+    const char *folder = getenv("TMPDIR");
+    if (!folder || !*folder) /* empty is unset, as for mktemp(1) */
+        folder = "/tmp";
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd == -1) /* the file system does not support O_TMPFILE */
         fd = unlinked(folder);

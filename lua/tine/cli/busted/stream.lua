@@ -15,7 +15,7 @@ Stream.__index = Stream
 
 -- to: io.stdout or io.stderr
 function M.new(to)
-  local fd, err = host.temporary(os.getenv "TMPDIR" or "/tmp")
+  local fd, err = host.temporary()
   if not fd then give_up("cannot hold what tests write: %s", err) end
   return setmetatable({ fd = fd, to = to, at = 0 }, Stream)
 end

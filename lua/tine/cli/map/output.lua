@@ -165,7 +165,7 @@ function M.temporary()
   local fd = table.remove(spare)
   if fd then return fd end
   local err
-  fd, err = host.temporary(os.getenv "TMPDIR" or "/tmp")
+  fd, err = host.temporary()
   if not fd then give_up("cannot hold what commands write: %s", err) end
   return fd
 end
