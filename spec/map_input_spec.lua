@@ -66,6 +66,21 @@ describe("tine map", function()
       assert.same({ out = "ab cd\n", err = "", code = 0 }, s)
     end)
 
+    it("by no pattern whose end is wrong, which only a line that gets there shows", function()
+      -- It was tried again for ever, or ended with a traceback of the program.
+      for _, what in ipairs { "_1", "-x 'echo {1}'", "--dry-run -x 'echo {1}'" } do
+        local s = map.shell("timeout 60 " .. map.program .. " map --colsep 'b[' " .. what, "b\n")
+        assert.same({ "tine map: --colsep 'b[' is no pattern: malformed pattern (missing ']')\n", 2 },
+          { s.err, s.code }, what)
+      end
+    end)
+
+    it("of CSV behind a separator that would be no pattern", function()
+      for _, separator in ipairs { "^", "$", "(", "[", "%", "." } do -- all but the last were refused
+        assert.equal("b\n", out("--csv --colsep '" .. separator .. "' _2", "a" .. separator .. "b\n"))
+      end
+    end)
+
     it("of CSV", function()
       assert.equal('1\ta\tb "q", c\td\n2\tx\ny\t\t3\n3\t\t\t\n',
         out("--csv '_n, _1, _2, _3'", 'a,"b ""q"", c",d\r\n"x\ny",,3\n,\n'))

@@ -80,13 +80,6 @@ local function header(text)
   return nil, "':'"
 end
 
-local function pattern(text)
-  local p = columns_of.pattern(text)
-  local ok, wrong = columns_of.check_pattern(p)
-  if not ok then return nil, ("a pattern (%s)"):format(wrong) end
-  return p
-end
-
 -- 0 means no limit, as for timeout(1) and GNU parallel.
 local function limit(text)
   local n, expected = options_of.seconds(text)
@@ -118,7 +111,7 @@ local OPTIONS <const> = others.add {
   { "--halt", "--halt-on-error", value = "WHEN", key = "halt", read = require "tine.cli.map.halt".read },
   { "--seed", value = "N", key = "seed", read = seed },
   { "-0", "--null", key = "separator", set = "\0" },
-  { "-C", "--colsep", value = "PATTERN", key = "colsep", read = pattern },
+  { "-C", "--colsep", value = "PATTERN", key = "colsep", read = columns_of.pattern },
   { "--csv", key = "csv" },
   { "--header", value = ":", key = "header", read = header },
   { "--pipe", "--spreadstdin", key = "pipe" },
@@ -154,14 +147,18 @@ local function is_option(word)
   end
 end
 
--- Refuses options that cannot be combined.
+-- Refuses options that cannot be combined, or mean something only together.
 local function check(o)
   local function usage(text) give_up("%s\n%s", text, USAGE) end
+  local is_pattern, wrong = columns_of.check_pattern(o.colsep or ",")
   if o.resume and not o.joblog then usage("--resume needs --joblog") end
   if o.records and not o.pipe then usage("-N needs --pipe") end
   if o.block and not o.pipe then usage("--block needs --pipe") end
   if o.pipe and o.arguments then usage("--pipe needs lines, not arguments") end
-  if o.csv and o.colsep and #o.colsep > 16 then usage("--csv has a --colsep of 16 bytes at most") end
+  if o.csv and o.colsep and (o.colsep == "" or #o.colsep > 16) then usage("--csv has a --colsep of 1 to 16 bytes") end
+  if not o.csv and not is_pattern then
+    usage(("option '--colsep' needs a pattern (%s), not '%s'"):format(wrong, o.colsep))
+  end
   if o.csv and o.separator then usage("--csv has lines that end with a newline, not --null") end
   if o.line_buffer and not o.command then usage("--line-buffer needs -x") end
   if o.command and (o.lines or 1) > 1 then usage("-n is for FUNCTION: a command is run for each line") end

@@ -1,4 +1,6 @@
 -- The columns of a record: split by a separator (--colsep), as in RFC 4180 (--csv), or arguments (:::).
+local give_up = require "tine.cli.trouble".give_up
+
 local M = {}
 
 local find, sub = string.find, string.sub
@@ -13,7 +15,8 @@ function M.pattern(text)
   end))
 end
 
--- Returns nil and an error if it is no pattern, or matches the empty string.
+-- Returns nil and an error if it is no pattern, or matches the empty string. Lua reads a pattern only as far as it
+-- matches, so what is wrong behind that is found by the first record that gets there.
 function M.check_pattern(pattern)
   local ok, first, last = pcall(find, "", pattern)
   if not ok then return nil, first end
@@ -27,13 +30,14 @@ local function trim(text) return text:match "^%s*(.-)%s*$" end
 local function by_pattern(pattern)
   return function(record)
     local columns, n, start = {}, 0, 1
-    local from, to = find(record, pattern)
-    while from and to >= from do
+    local ok, from, to = pcall(find, record, pattern)
+    while ok and from and to >= from do
       n = n + 1
       columns[n] = trim(sub(record, start, from - 1))
       start = to + 1
-      from, to = find(record, pattern, start)
+      ok, from, to = pcall(find, record, pattern, start)
     end
+    if not ok then give_up("--colsep '%s' is no pattern: %s", pattern, from) end
     columns[n + 1] = trim(sub(record, start))
     return columns
   end

@@ -261,8 +261,10 @@ function M.block(text, first)
   local started = host.clock()
   local out, failed = { values = {}, log = {}, bytes = 0 }, nil
   while true do
+    local before = at.position
     local ok, err = pcall(work.call, work, text, at, out) -- one pcall for all records, unless some fail
     if ok then break end
+    if at.position == before then error(err, 0) end -- no function was called: it is the same error for ever
     failed = failed or {}
     local record, line = place(work, text, at)
     table.move({ record, line, message_of(err) }, 1, 3, #failed + 1, failed)
