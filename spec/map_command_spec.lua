@@ -147,8 +147,9 @@ describe("tine map", function()
     end)
 
     it("files of which none can be read, and wrong usage, before it starts any worker", function()
+      -- the last two started workers first
       for _, line in ipairs { "_ none", "-x cat none", "--pipe _ none none", "--csv --header : _1 none", "-j x _",
-                              "--unknown _", "'(' a", "@none a" } do
+                              "--unknown _", "'(' a", "@none a", "_ .", "--results /dev/null/x _ data" } do
         local s = shell.run(("cd %s; TINE_TRACE=pool.json %s map %s"):format(quote(folder), TINE, line))
         assert.same({ "", 2 }, { s.out, s.code }, line)
         assert.not_equal("", s.err, line)

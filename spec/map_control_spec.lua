@@ -251,6 +251,13 @@ describe("tine map", function()
       assert.same({ "d/a.c\n", "e\n" }, { map.contents "out_a.txt", map.contents "out_a.txt.err" })
     end)
 
+    it("says that its folder cannot be made, and leaves the joblog as it is", function()
+      map.file("log", "mine\n")
+      local s = map.run("--joblog log --results stdin/x _ ::: a")
+      assert.same({ "tine map: cannot write results: stdin: Not a directory\n", 2 }, { s.err, s.code })
+      assert.equal("mine\n", map.contents "log")
+    end)
+
     it("keeps what functions give", function()
       map.run([[--results r 'if _ == "2" then error("no", 0) end return _ + 1']], "1\n2\n")
       assert.same({ "2\n", "", "" }, { map.contents "r/1/1/stdout", map.contents "r/1/1/stderr",
@@ -370,6 +377,7 @@ describe("tine map", function()
       ["-x cat :::: file ::: a"] = "'::::' is not known here: files are named without it; in combinations: ::: $(",
       ["--halt soon _"] = "option '--halt' needs never",
       ["--block 1x --pipe _"] = "option '--block' needs a number of bytes",
+      ["--block 9999999999T --pipe _"] = "option '--block' needs a number of bytes", -- ended with a traceback
       ["--colsep 'x*' _"] = "option '--colsep' needs a pattern",
       ["--timeout -1 _"] = "option '--timeout' needs a number of seconds",
       ["--progress=5 _"] = "unrecognized option '--progress=5'",
@@ -384,6 +392,9 @@ describe("tine map", function()
       ["--tagstring={1} _"] = "unrecognized option '--tagstring={1}': --tag",
       ["-X -x echo"] = "unrecognized option '-X': a command gets one line; --pipe",
       ["-S host -x echo"] = "unrecognized option '-S': commands run here; tine serve",
+      ["--results '' _"] = "option '--results' needs a folder", -- it wrote into /
+      ["--csv --colsep '' _"] = "--csv has a --colsep of 1 to 16 bytes",
+      ["--dry-run --joblog . --resume _"] = "cannot read the joblog .: Is a directory", -- ended with a traceback
       ["--results r.csv _"] = "option '--results' needs a folder (one with such a name ends in '/'; --joblog FILE",
       ["::: 'echo a'"] = "FUNCTION is missing (or -x COMMAND; lines that are commands: -x 'sh -c {}')",
       ["'gzip {} now'"] = "FUNCTION:1: <eof> expected near 'now' (a command is given with -x)",

@@ -21,14 +21,24 @@ static int descriptor(lua_State *L, int arg) {
     return (int)luaL_checkinteger(L, arg);
 }
 
-/* open(path, mode) -> fd. Modes: "r", "w" (creates or empties the file), "a" (writes go to its
-** end) */
+static bool is_folder(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* open(path, mode) -> fd. Modes: "r" (no folder, which cannot be read), "w" (creates or empties the
+** file), "a" (writes go to its end) */
 static int cli_open(lua_State *L) {
     const char *path = luaL_checkstring(L, 1), *mode = luaL_checkstring(L, 2);
     int flags = O_CLOEXEC | (*mode == 'r'   ? O_RDONLY
                              : *mode == 'w' ? O_RDWR | O_CREAT | O_TRUNC
                                             : O_RDWR | O_CREAT | O_APPEND);
     int fd = open(path, flags, 0666);
+    if (fd != -1 && is_folder(fd)) {
+        close(fd);
+        fd = -1;
+        errno = EISDIR;
+    }
     if (fd == -1)
         return luaL_fileresult(L, 0, path);
     lua_pushinteger(L, fd);

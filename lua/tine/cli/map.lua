@@ -89,6 +89,7 @@ end
 
 -- For such names GNU parallel would write tables of results.
 local function folder(text)
+  if text == "" then return nil, "a folder" end
   if not text:lower():find "%.[ct]sv$" and not text:lower():find "%.json$" then return text end
   return nil, ("a folder (one with such a name ends in '/'; --joblog FILE writes a table)")
 end
@@ -279,8 +280,8 @@ local function run(o)
   local workers, why = open_files.choose(o.workers, o.writes_files and "commands")
   o.workers = workers or give_up("%s", why)
   o.block = o.block or BLOCK
+  if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header, not o.dry_run) end
   if o.joblog then o.joblog = require "tine.cli.map.joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
-  if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header) end
   o.progress = o.progress and require "tine.cli.map.progress".new(input:total()) or nil
   if o.line_buffer then
     local host = require "tine.cli.host"

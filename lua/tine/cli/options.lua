@@ -108,7 +108,7 @@ local SUFFIXES <const> = { k = 1000, K = 1024, m = 1000 ^ 2, M = 1024 ^ 2, g = 1
 function M.size(text)
   local digits, suffix = text:match "^(%d+%.?%d*)(%a?)$"
   local factor = suffix == "" and 1 or SUFFIXES[suffix]
-  local n = factor and (tonumber(digits) * factor) // 1 | 0
+  local n = factor and math.tointeger(tonumber(digits) * factor // 1)
   if n and n >= 1 then return n end
   return nil, "a number of bytes (suffixes k K m M g G t T)"
 end

@@ -21,6 +21,8 @@ end
 -- several lines about a job the last one counts.
 local function read(file, only_succeeded, name)
   local done, last, whole = {}, 0, 0
+  local _, wrong = file:read(0)
+  if wrong then give_up("cannot read the joblog %s: %s", name, wrong) end
   for line in file:lines "L" do
     if line:sub(-1) ~= "\n" then break end
     whole = whole + #line

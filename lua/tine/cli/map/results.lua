@@ -37,9 +37,11 @@ local function folder_of(root, work, names)
   return table.concat(parts, "/") .. "/"
 end
 
--- A function from a record to the paths of its files. `header`: column by name
-function M.new(name, header)
+-- A function from a record to the paths of its files. `header`: column by name; with `make` the folder that all of
+-- them have in common is made at once, to complain before anything is run.
+function M.new(name, header, make)
   local parts, has_strings = template.parse(name, header)
+  if make then make_folders(has_strings and parts[1] or name .. "/") end
   local names = {}
   for text, column in pairs(header) do names[column] = text end
   for _, part in ipairs(parts) do
