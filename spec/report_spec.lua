@@ -1,6 +1,9 @@
 -- tine report: what becomes of traces, whole and broken, and what is in the page.
 local json = require "dkjson"
 local tine = require "tine"
+local eventually = require "spec.support.eventually"
+local processes = require "spec.support.processes"
+local program = require "spec.support.program"
 local report = require "spec.support.command" "report"
 
 describe("tine report", function()
@@ -87,6 +90,12 @@ describe("tine report", function()
       ['[{"ph":"X","name":"x","ts":1,"dur":1,"pid":1,"tid":1}]'] = "there is nothing of Tine in this trace",
       ['[{"ph":"X","cat":"task","name":"x","ts":1e400,"tid":1}]'] = "what is in it are no events of a trace",
       ['[{"ph":"X","cat":"task","name":5}]'] = "what is in it are no events of a trace",
+      -- these ended with a traceback
+      ['[{"ph":"X","cat":"task","name":"x","ts":1,"args":{"attempt":{}}}]'] = "what is in it are no events of a trace",
+      ['[{"ph":"X","cat":"worker","name":"x","ts":1,"dur":1,"args":{"pid":1.5}}]'] =
+        "what is in it are no events of a trace",
+      ['[{"ph":"i","name":"x","ts":1,"args":{"signal":"x"}}]'] = "what is in it are no events of a trace",
+      ['[{"ph":"M","name":"thread_sort_index","args":{"sort_index":"x"}}]'] = "what is in it are no events of a trace",
     } do
       report.file("x.json", text)
       local s = report.run "x.json -o x.html"
@@ -100,7 +109,8 @@ describe("tine report", function()
     trace "t.json"
     local s = report.run "none.json"
     assert.same({ "tine report: cannot read none.json: No such file or directory\n", 2 }, { s.err, s.code })
-    assert.equal(2, report.run ".".code)
+    report.shell "mkdir dir" -- as in "Is a directory": its name was left out
+    assert.equal("tine report: cannot read dir: Is a directory\n", report.run "dir".err)
     s = report.run "t.json -o none/x.html"
     assert.same({ "tine report: cannot write none/x.html: No such file or directory\n", 2 }, { s.err, s.code })
     s = report.run "t.json -o /dev/full"
@@ -113,6 +123,24 @@ describe("tine report", function()
       assert.truthy(s.err:find "^tine report: ")
     end
     assert.truthy(report.run "--help".out:find "^usage: tine report")
+  end)
+
+  it("ends with 130 after Ctrl-C, which is no fault of the trace", function()
+    local event = '{"name":"x","cat":"task","ph":"X","pid":1,"tid":1,"ts":1.5,"dur":1.5,"args":{"how":"error"}},\n'
+    local text = "[\n" .. event:rep(100000) -- takes seconds
+    report.file("large.json", text)
+    local line = ("exec %s report %s/large.json"):format(report.program, report.folder)
+    local p = program.start("print(select(3, os.execute(arg[1])))", { args = { line } })
+    local pid
+    eventually(function()
+      for _, stat in ipairs(p:processes()) do pid = stat.name == "tine" and stat.pid or pid end
+      return pid and tonumber(processes.read(("/proc/%d/io"):format(pid)):match "rchar: (%d+)") >= #text
+    end, "a file that is read")
+    local ticks = processes.ticks(pid)
+    eventually(function() return processes.ticks(pid) >= ticks + 5 end, "work on its events")
+    processes.signal("INT", pid)
+    local ended = p:close()
+    assert.same({ "130\n", "" }, { ended.out, ended.err })
   end)
 
   it("takes traces of tine map", function()

@@ -43,10 +43,10 @@ local function read(name)
   local text
   if file then
     text, err = file:read "a"
+    err = err and name .. ": " .. err
     file:close()
   end
-  if not text then give_up("cannot read %s", (err or name):find(name, 1, true) and err or name .. ": " .. err) end
-  return text
+  return text or give_up("cannot read %s", err)
 end
 
 local function write(name, text)

@@ -16,6 +16,11 @@ function M.fail(format, ...)
   error({ trouble = format:format(...), code = M.FAILED })
 end
 
+-- After a pcall that takes errors for something else: raises the error again if it is Ctrl-C's.
+function M.unless_interrupted(err)
+  if require "tine.core".map.is_interrupt(err) then error(err, 0) end
+end
+
 -- The innermost cause of an error: for a failed initializer, the error that it raised.
 function M.root_cause(err)
   while type(err) == "table" and err.cause ~= nil do err = err.cause end

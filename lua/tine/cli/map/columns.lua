@@ -1,5 +1,5 @@
 -- The columns of a record: split by a separator (--colsep), as in RFC 4180 (--csv), or arguments (:::).
-local give_up = require "tine.cli.trouble".give_up
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 
@@ -37,7 +37,10 @@ local function by_pattern(pattern)
       start = to + 1
       ok, from, to = pcall(find, record, pattern, start)
     end
-    if not ok then give_up("--colsep '%s' is no pattern: %s", pattern, from) end
+    if not ok then
+      trouble.unless_interrupted(from)
+      trouble.give_up("--colsep '%s' is no pattern: %s", pattern, from)
+    end
     columns[n + 1] = trim(sub(record, start))
     return columns
   end

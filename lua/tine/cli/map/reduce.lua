@@ -7,7 +7,7 @@ local function call(job, name, fn, ...)
   local results = table.pack(pcall(fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local err = results[2]
-  if type(err) == "string" and err:find "interrupted!$" then error(err, 0) end
+  trouble.unless_interrupted(err)
   trouble.fail("%s of @%s: %s", name, job.file, work.message_of(err))
 end
 

@@ -64,7 +64,7 @@ local function mark(trace)
     local said = m.why or m.signal and ("signal %d"):format(m.signal) or
       m.exit_code and ("exit code %d"):format(m.exit_code) or ""
     return ('{"row":%d,"at":%d,"name":%s,"pid":%d,"said":%s}'):format(
-      m.row.number - 1, m.at - trace.first, text(m.name), m.pid or 0, text(said))
+      m.row.number - 1, m.at - trace.first, text(m.name), m.pid, text(said))
   end
 end
 

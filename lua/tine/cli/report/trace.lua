@@ -1,5 +1,6 @@
 -- Reads a trace (the format is in src/trace/format.h): the tasks, and everything else that the page shows.
 local json = require "tine.cli.report.json"
+local trouble = require "tine.cli.trouble"
 
 local M = {}
 
@@ -83,8 +84,11 @@ local function number_of(list, known, value)
   return i
 end
 
--- Microseconds as integer ns; raises an error for infinities and the like.
-local function ns(us) return assert(math.tointeger(math.floor(us * 1000 + 0.5))) end
+-- A number that the page has as an integer; raises an error for everything else, as for a value of another type.
+local function integer(n) return assert(math.tointeger(n)) end
+
+-- Microseconds as integer ns.
+local function ns(us) return integer(math.floor(us * 1000 + 0.5)) end
 
 function Trace:row(e)
   local key = ("%s.%s"):format(e.pid, e.tid)
@@ -100,7 +104,7 @@ end
 local META <const> = {
   process_name = function(self, e) self.program = self.program or e.args.name end,
   thread_name = function(self, e) self:row(e).name = e.args.name end,
-  thread_sort_index = function(self, e) self:row(e).place = e.args.sort_index end,
+  thread_sort_index = function(self, e) self:row(e).place = integer(e.args.sort_index) end,
 }
 
 function Trace:task(e)
@@ -111,7 +115,7 @@ function Trace:task(e)
   self.names_numbered[i] = numbered
   self.tasks[#self.tasks + 1] = {
     row = self:row(e), start = ns(e.ts), dur = ns(e.dur or 0), name = i, index = index, id = args.id or 0,
-    attempt = args.attempt or 1, how = number_of(self.hows, self.known_hows, args.how or "finished"),
+    attempt = integer(args.attempt or 1), how = number_of(self.hows, self.known_hows, args.how or "finished"),
     wait = args.wait and ns(args.wait * 1e6) or -1, error = args.error,
   }
 end
@@ -125,13 +129,15 @@ local PHASES <const> = {
     if e.cat == "task" then
       self:task(e)
     elseif e.cat == "worker" then
-      table.insert(self.starts, { row = self:row(e), at = ns(e.ts), dur = ns(e.dur), pid = e.args and e.args.pid or 0 })
+      local pid = integer(e.args and e.args.pid or 0)
+      table.insert(self.starts, { row = self:row(e), at = ns(e.ts), dur = ns(e.dur), pid = pid })
     end
   end,
   i = function(self, e)
     local args = e.args or {}
-    table.insert(self.marks, { row = self:row(e), at = ns(e.ts), name = e.name, pid = args.pid, signal = args.signal,
-                               exit_code = args.exit_code, why = args.why })
+    table.insert(self.marks, { row = self:row(e), at = ns(e.ts), name = e.name, pid = integer(args.pid or 0),
+                               signal = args.signal and integer(args.signal),
+                               exit_code = args.exit_code and integer(args.exit_code), why = args.why })
   end,
   s = function() end,
 }
@@ -172,7 +178,10 @@ function M.read(text)
   }, Trace)
   number_of(self.hows, self.known_hows, "finished")
   local ok, whole, wrong = pcall(each_event, text, function(e) self:take(e) end)
-  if not ok then return nil, "what is in it are no events of a trace" end
+  if not ok then
+    trouble.unless_interrupted(whole)
+    return nil, "what is in it are no events of a trace"
+  end
   if whole == nil then return nil, "this is no trace: " .. wrong end
   if self.n == 0 then return nil, "there are no events in it" end
   if not self.tasks[1] and not next(self.starts) and not self.program then
