@@ -244,6 +244,15 @@ describe("tine map", function()
         map.contents "r/1/a\\_b/2/c/seq" })
       map.run "--results r --header : -x 'echo {n}' ::: n 7"
       assert.equal("7\n", map.contents "r/n/7/stdout")
+      map.run "--results r/s --header : -x 'echo {1}' ::: ../a 8" -- it was kept in r/a
+      assert.equal("8\n", map.contents "r/s/..\\_a/8/stdout")
+    end)
+
+    it("keeps of each line only the last run", function()
+      for _, how in ipairs { "", "--line-buffer " } do -- which added to what was there
+        for _ = 1, 2 do map.run(how .. "--results again --retries 2 -x 'echo {}; false' ::: a") end
+        assert.equal("a\n", map.contents "again/1/a/stdout")
+      end
     end)
 
     it("in files of any name", function()

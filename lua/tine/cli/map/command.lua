@@ -72,7 +72,7 @@ end
 local function new_stream(to, path)
   local from, into = assert(host.pipe())
   return { from = from, into = into, to = to, bytes = 0, reader = host.reader(from, "\n"),
-           copy = path and results.open_file(path, "a") }
+           copy = path and results.open_file(path, "w") }
 end
 
 -- The command has ended, or was killed (--timeout): passes on the rest, and a last line without newline.

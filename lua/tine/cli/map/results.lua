@@ -26,13 +26,18 @@ local function make_folders(path)
   end
 end
 
+-- A text of the input as the name of a folder, which stays below its parent.
+local function folder_name(text)
+  text = text:gsub("[\\\t\0/]", ESCAPES):sub(1, LONGEST_NAME)
+  return (text == "" or text == "." or text == "..") and "\\" .. text or text
+end
+
 -- The folder of a record: two levels for each column.
 local function folder_of(root, work, names)
   local parts = { root }
   for i, value in ipairs(work.columns or { work.record }) do
-    parts[#parts + 1] = names[i] or tostring(i)
-    value = value:gsub("[\\\t\0/]", ESCAPES):sub(1, LONGEST_NAME)
-    parts[#parts + 1] = (value == "" or value == "." or value == "..") and "\\" .. value or value
+    parts[#parts + 1] = folder_name(names[i] or tostring(i))
+    parts[#parts + 1] = folder_name(value)
   end
   return table.concat(parts, "/") .. "/"
 end
