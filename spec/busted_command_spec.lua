@@ -338,6 +338,13 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     end
   end)
 
+  it("says what keeps it from running tests", function()
+    -- It was told as an error of the first file, as the table that it was raised as.
+    local s = busted.shell("TMPDIR=/dev/null " .. busted.program .. " busted spec/deep")
+    assert.same({ "tine busted: cannot hold what tests write: /dev/null: Not a directory\n", 2 }, { s.err, s.code })
+    assert.matches("^%s*0 successes / 0 failures / 0 errors", s.out)
+  end)
+
   it("finds its files from the folder that -C names", function() same "-C spec deep" end)
 
   it("refuses a wrong number of workers", function()

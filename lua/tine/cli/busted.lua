@@ -181,8 +181,9 @@ function Suite:take_apart(task)
   self:submit_some()
 end
 
--- Waits for the parts of the file and returns them.
+-- Waits for the parts of the file and returns them. The first file asked for starts all.
 function Suite:collect(file)
+  if not self.tasks then self:start(self.busted.context.children(self.busted.context.parent(file))) end
   local parts, sum, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
     self:wait_for(task)
@@ -203,9 +204,8 @@ end
 
 -- The executor of files.
 function Suite:run_file(file)
-  if not self.tasks then self:start(self.busted.context.children(self.busted.context.parent(file))) end
   local collected, parts = pcall(self.collect, self, file)
-  if not collected then -- Ctrl-C
+  if not collected then -- Ctrl-C, or what ends the run otherwise
     self.failure, self.busted.skipAll = parts, true
     return
   end
@@ -302,7 +302,7 @@ local function run(...)
   trouble.watch_exit "busted"
   local code = runner.run()
   self.queue = {} -- nothing more is to start
-  if self.failure then self.pool:kill_workers() end
+  if self.failure and self.pool then self.pool:kill_workers() end
   if self.pool then self.pool:shutdown { cancel_futures = true } end
   if self.failure then error(self.failure, 0) end
   for name, seconds in pairs(self.times) do self.new_times[name] = self.new_times[name] or seconds end
