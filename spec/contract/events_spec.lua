@@ -487,6 +487,31 @@ describe("events", function()
       assert.same({ "x", "x" }, { errors[1], errors[2] })
     end)
 
+    -- The events of a result that is there are given just before it is. A callback that took that result, the last of
+    -- its chunk, left the iterator to read behind the chunk's end.
+    for name, act in pairs { ["take results"] = function(it) return it() end,
+      ["close the map"] = function(it) it:close() end } do
+      it("may " .. name .. " in on_event", function()
+        local pool = pool_of { workers = 1 }
+        local taken, results, it = tine.buffer(8), {}, nil
+        local function keep(i, list)
+          if i then results[#results + 1] = list[1] == i and i or false end
+          taken:set("j", 1, #results)
+          return i
+        end
+        it = pool:map(function(i)
+          if i % 2 == 0 then
+            while taken:get "j" < i - 1 do tine.sleep(0.001) end
+            tine.worker.emit(i)
+          end
+          return { i }
+        end, { 1, 2, 3, 4, 5, 6 }, { chunksize = 2, on_event = function() keep(act(it)) end })
+        while keep(it()) do tine.sleep(0.02) end -- which takes results in, and runs no callbacks
+        for i, result in ipairs(results) do assert.equal(i, result) end
+        assert.is_true(#results == 6 or name == "close the map")
+      end)
+    end
+
     it("want a function", function()
       local pool = pool_of { workers = 1 }
       assert.has_error(function() pool:map(task, {}, { on_event = 1 }) end,

@@ -102,23 +102,26 @@ static int push_taken(lua_State *L, struct map *m, struct chunk *c, uint32_t k) 
     return n >= 0 ? n + 1 : take_failure(L, m, c, k);
 }
 
-/* Deliver the events of the current chunk before its result. False: the map was closed
-** meanwhile. */
-static bool hear_first(lua_State *L, struct map *m, struct chunk *c) {
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, MAP_CHUNK);
-    tine__chunk_hear_all(L, c, 2);
-    lua_settop(L, 1);
-    return !m->closed;
+/* Can a result be taken? Delivers the events of its chunk first. The callbacks may take that result
+** themselves, and more, or close the map. */
+static bool can_take_heard(lua_State *L, struct map *m) {
+    const struct chunk *heard = NULL;
+    while (can_take(m) && m->chunk->events && m->chunk != heard) {
+        heard = m->chunk;
+        lua_settop(L, 1);
+        lua_getiuservalue(L, 1, MAP_CHUNK);
+        tine__chunk_hear_all(L, m->chunk, 2);
+        lua_settop(L, 1);
+    }
+    return can_take(m);
 }
 
+/* Take the result that is there. No Lua code runs before the chunk was left. */
 static int take(lua_State *L, struct map *m) {
     struct chunk *c = m->chunk;
     uint32_t k = m->k++;
     bool last = m->k == c->count;
     m->returned++;
-    if (c->events && !hear_first(L, m, c))
-        return 0;
     lua_pushinteger(L, (lua_Integer)(c->name.index + k));
     int n = tine__scalars_push(L, &c->outcomes[k], false);
     if (n < 0) {
@@ -144,8 +147,10 @@ int tine__map_call(lua_State *L) {
     if (m->closed)
         return 0;
     tine__check_process(L, m->core);
-    if (can_take(m) && !m->followed)
+    if (!m->followed && can_take_heard(L, m))
         return take(L, m);
+    if (m->closed) /* by a callback */
+        return 0;
     lua_settop(L, 1);
     push_kept(L, KEPT_ADVANCE);
     lua_pushvalue(L, 1);
@@ -216,7 +221,7 @@ int tine__map_ready(lua_State *L) {
 int tine__map_take(lua_State *L) {
     struct map *m = check_map(L, 1);
     lua_settop(L, 1);
-    return !m->closed && can_take(m) ? take(L, m) : 0;
+    return can_take_heard(L, m) ? take(L, m) : 0;
 }
 
 int tine__map_doze(lua_State *L) {
