@@ -88,6 +88,20 @@ describe("map", function()
     end
   end)
 
+  -- The product with the number of workers overflowed: a map of 4 workers read no item, for ever.
+  it("takes chunk sizes of any number", function()
+    local four <close> = tine.pool { workers = 4 }
+    for _, size in ipairs { 1 << 31, 1 << 32, (1 << 32) + 5, 1 << 61, 1 << 62, math.maxinteger, 2.0 ^ 62, math.huge } do
+      assert.same({ 1, 2, 3, 4, 5, n = 5 }, four:map(math.abs, upto(5), { chunksize = size }):totable())
+      local n = 0
+      local function next_number()
+        n = n + 1
+        return n <= 5 and n or nil
+      end
+      assert.same({ 1, 2, 3, 4, 5, n = 5 }, four:map(math.abs, next_number, { chunksize = size }):totable())
+    end
+  end)
+
   it("runs tasks that submit others amid a chunk", function()
     local function add(i)
       local function twice(n) return n * 2 end

@@ -14,6 +14,8 @@ local MOST_ITEMS <const> = 256
 -- The same for workers on other machines, to which sending costs more.
 local FAR_SECONDS <const> = 10e-3
 local FAR_ITEMS <const> = 16384
+-- No chunk has more items: the counts of a chunk have 32 bits, and products with it must not overflow.
+local LARGEST_CHUNK <const> = 1 << 31
 -- Chunks read ahead for each worker when the input is an iterator.
 local CHUNKS_AHEAD <const> = 4
 
@@ -306,11 +308,12 @@ C.on_advance(advance)
 -- ---- the methods ----
 
 local function new_map(self, fn, items, length, opts, workers, far)
+    local chunksize = count_option(opts, "chunksize")
     local c = {
         pool = self,
         workers = workers,
         length = length,
-        chunksize = count_option(opts, "chunksize"),
+        chunksize = chunksize and min(chunksize, LARGEST_CHUNK),
         buffersize = opts.buffersize == huge and huge or count_option(opts, "buffersize"),
         deadline = C.deadline(opts.timeout),
         timed = opts.timeout ~= nil,
