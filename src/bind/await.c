@@ -108,14 +108,15 @@ static bool hopeless(const struct state *S, const struct aim *aim) {
     return list_empty(&S->news) && list_empty(&S->questions);
 }
 
-/* The inboxes of all pools in an array, `room` or for many pools a userdata. */
-static struct inbox **list_inboxes(lua_State *L, struct state *S, struct inbox **room,
-                                   unsigned size) {
+/* The inboxes of the `count` pools in an array, `room` or for many pools a userdata. There are more
+** pools if a finalizer that ran here has opened one. */
+static struct inbox **list_inboxes(lua_State *L, struct state *S, unsigned count,
+                                   struct inbox **room, unsigned size) {
     struct inbox **inboxes = room;
-    if (S->ncores > size)
-        inboxes = lua_newuserdatauv(L, S->ncores * sizeof *inboxes, 0);
+    if (count > size)
+        inboxes = lua_newuserdatauv(L, count * sizeof *inboxes, 0);
     unsigned i = 0;
-    for (struct list *n = S->cores.next; n != &S->cores; n = n->next)
+    for (struct list *n = S->cores.next; n != &S->cores && i < count; n = n->next)
         inboxes[i++] = &LIST_ITEM(n, struct core, node)->inbox;
     return inboxes;
 }
@@ -146,7 +147,7 @@ static void nap(lua_State *L, struct state *S, uint64_t changes, uint32_t stood,
     if (brief(S, deadline, &hook.spun))
         return;
     luaL_checkstack(L, 4, "wait");
-    struct inbox **inboxes = list_inboxes(L, S, room, sizeof room / sizeof *room);
+    struct inbox **inboxes = list_inboxes(L, S, count, room, sizeof room / sizeof *room);
     if (S->changes == changes) { /* else a finalizer that ran meanwhile has taken something in */
         int err = tine__wait(inboxes, count, deadline, &hook);
         if (n.status == LUA_OK && err == TINE_EAGAIN)

@@ -243,10 +243,11 @@ static void push_give(lua_State *L, int dependent, lua_Integer position) {
 static void await_one(lua_State *L, int source, int dependent, lua_Integer position) {
     struct future *f = lua_touserdata(L, source);
     luaL_checkstack(L, 2 * UP_LAST + 4, "too many futures");
+    /* First, since a finalizer that runs below may wait for the pool, whose task waits already. */
+    state_of(L)->promised++;
     push_give(L, dependent, position);
     int fn = lua_gettop(L);
     bool over = is_over(f) || !tine__give_add(L, f, source, fn);
-    state_of(L)->promised++;
     if (over)
         tine__callback_call(L, source, fn);
 }

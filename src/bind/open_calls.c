@@ -236,13 +236,16 @@ void tine__open_initialize(lua_State *L, struct core *c, int view, int arg) {
     core_begin_encoding(c);
     struct room *r = tine__room_take(L, c, view);
     int err = encode_far(L, c, arg, &r->call.b, &function);
-    if (!err && (err = tine__pool_initialize(c->p, &r->call, (uint32_t)function)) != 0)
-        lua_pushstring(L, tine_error_text(err));
+    if (!err) {
+        err = c->p ? tine__pool_initialize(c->p, &r->call, (uint32_t)function) : TINE_ESHUTDOWN;
+        if (err)
+            lua_pushstring(L, tine_error_text(err));
+    }
     if (err)
         tine__call_buf_drop(&r->call);
     tine__room_put(c, r);
     tine__core_end_encoding(c);
-    if (err)
+    if (err && c->p)
         tine__pool_kill(c->p, WHY_KILLED);
     cannot_send(L, err, "initializer");
 }

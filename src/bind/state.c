@@ -40,16 +40,24 @@ static void each_core(struct state *S, void (*act)(struct core *c)) {
 }
 
 void tine__closer_renew(lua_State *L) {
-    struct state *S = state_of(L);
-    struct closer *closer = lua_newuserdatauv(L, sizeof *closer, 0);
-    closer->live = false;
+    const void *closer = lua_newuserdatauv(L, 0, 0);
+    push_kept(L, KEPT_WEAK);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, closer);
+    lua_pop(L, 1);
     push_kept(L, KEPT_CLOSER_META);
     lua_setmetatable(L, -2);
     lua_setiuservalue(L, UP(UP_STATE), KEPT_CLOSER);
-    if (S->closer)
-        S->closer->live = false;
-    closer->live = true;
-    S->closer = closer;
+}
+
+/* Is lua_close finalizing the closer at 1? A closer that is collected has been removed from weak
+** tables before. (It cannot be said of a closer that a newer one has taken its place: finalizers
+** that run in lua_close may open pools, and closers made then are never finalized.) */
+static bool is_closing(lua_State *L) {
+    push_kept(L, KEPT_WEAK);
+    bool closing = lua_rawgetp(L, -1, lua_touserdata(L, 1)) != LUA_TNIL;
+    lua_pop(L, 2);
+    return closing;
 }
 
 /* --- waiting for the ends of pools --- */
@@ -95,8 +103,7 @@ int tine__wait_ended(lua_State *L) {
 /* lua_close: let all tasks finish, then free everything. An interrupt kills them. */
 int tine__state_gc(lua_State *L) {
     struct state *S = state_of(L);
-    struct closer *closer = lua_touserdata(L, 1);
-    if (!closer->live)
+    if (S->closed || !is_closing(L))
         return 0;
     tine__state_check(L, S);
     S->closing = true;
@@ -109,7 +116,6 @@ int tine__state_gc(lua_State *L) {
     while (!list_empty(&S->cores))
         tine__core_join(L, LIST_ITEM(S->cores.next, struct core, node));
     tine__boxes_empty(S); /* while finalizers run, the boxes all still exist */
-    closer->live = false;
     S->closed = true;
     return 0;
 }

@@ -108,7 +108,6 @@ struct state {
     /* lua_close waits for the pools; what is made from now on is not finalized. */
     bool closing;
     bool closed;           /* lua_close is done with the pools; nothing works any more */
-    struct closer *closer; /* anchored in KEPT_CLOSER */
     unsigned nested;       /* nested tasks of this state that have not ended */
     uint64_t nested_first; /* lower bound of their numbers */
     unsigned filenos;      /* number of cores with a descriptor (fileno.c) */
@@ -120,12 +119,9 @@ struct state {
     uint64_t shared;
 };
 
-/* The userdata whose __gc must run before all others of the module at lua_close. It is made anew
-** for each pool, because finalizers run in reverse order of creation, and those of codecs must come
-** later. */
-struct closer {
-    bool live;
-};
+/* Make the closer: a userdata whose __gc must run before all others of the module at lua_close. It
+** is made anew for each pool, because finalizers run in reverse order of creation, and those of
+** codecs must come later. Older ones may be collected. */
 void tine__closer_renew(lua_State *L);
 /* Make a userdata whose __gc takes in news in each cycle of the collector while there are pools, in
 ** case the script never calls the module again: so pools that were collected are joined when they

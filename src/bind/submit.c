@@ -69,7 +69,11 @@ static inline struct room *take_own(struct core *c, const void *frame) {
     return r;
 }
 
+/* A finalizer may have ended the pool since the caller looked. Its memory, in which the room's buffer
+** grows, may be gone then. */
 HOT struct room *tine__room_take(lua_State *L, struct core *c, int view) {
+    if (unlikely(!c->p))
+        tine__refuse_ended(L, c);
     struct room *r = take_own(c, __builtin_frame_address(0));
     if (r)
         return r;
@@ -81,6 +85,8 @@ HOT struct room *tine__room_take(lua_State *L, struct core *c, int view) {
 }
 
 struct room *tine__room_take_of(lua_State *L, struct core *c) {
+    if (!c->p)
+        return NULL;
     struct room *r = take_own(c, __builtin_frame_address(0));
     if (r)
         return r;
