@@ -148,7 +148,8 @@ static void push_follower(lua_State *L, int pool, tine_future *given) {
     push_label(L, given);
     f->id = given->item.name.id;
     tine__extras_set_label(L, f, idx, idx + 1);
-    *push_handle(L) = tine_future_ref(given);
+    tine_future **handle = push_handle(L);
+    *handle = tine_future_ref(given);
     set_handle(L, f, idx);
     struct draft d = {.name = tine__future_name(L, f, idx),
                       .count = 1,

@@ -154,6 +154,7 @@ const char *tine__future_state(struct future *f) {
 
 /* Stores them as described at enum cache. */
 void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n) {
+    luaL_checkstack(L, 1, "too many results");
     if (n > 1) {
         lua_createtable(L, n, 0);
         lua_insert(L, -n - 1);

@@ -234,7 +234,7 @@ int tine__nearest(lua_State *L) {
     const char *known[MOST_NAMES + 1] = {NULL};
     const char *name = luaL_checkstring(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_checkstack(L, MOST_NAMES, "names");
+    luaL_checkstack(L, MOST_NAMES + 1, "names");
     for (int i = 0; i < MOST_NAMES && lua_rawgeti(L, 2, i + 1) == LUA_TSTRING; i++)
         known[i] = lua_tostring(L, -1);
     lua_pushstring(L, nearest(name, known));

@@ -14,6 +14,7 @@
 
 #define MAX_DEPTH 150
 #define STACK_ROOM 12
+#define MOST_FIELDS ((uint64_t)1 << 30) /* the buckets of a shape have fewer than 2^32 */
 
 struct freezer {
     lua_State *L;
@@ -284,7 +285,7 @@ static int write_table(struct freezer *f, uint64_t value, int t, int depth,
         err = freeze_again(f, &o);
     if (err)
         return err;
-    if (o.length > UINT32_MAX || o.fields >= (uint64_t)1 << 31)
+    if (o.length > UINT32_MAX || o.fields > MOST_FIELDS)
         return refuse(f, step, false, "table with so many fields");
     return pushed(f, tine__build_table(&f->b, value, o.base, (uint32_t)o.items, (uint32_t)o.length,
                                        (uint32_t)o.fields));
