@@ -2,8 +2,9 @@
 local program = require "spec.support.program"
 
 describe("in a forked child of its owner", function()
-  -- Runs `body` in the child, prints what it prints, and then lets the owner use the pool.
-  local function in_child(body)
+  -- Runs `body` in the child, prints what it prints, and then lets the owner use the pool. `before` is run before the
+  -- fork; `owned` is what the owner prints first, afterwards.
+  local function in_child(body, before, owned)
     -- (A sanitizer cannot look for leaks in a child that was forked beside other threads.)
     local ended = program.run([[
       local tine = require "tine"
@@ -13,7 +14,9 @@ describe("in a forked child of its owner", function()
       local finished = pool:submit(math.abs, -1)
       finished:result(20)
       local slow = pool:submit(function() os.execute "sleep 0.3" return "slow" end)
-      local child = posix.fork()
+      local child
+      ]] .. (before or "") .. [[
+      child = posix.fork()
       if child == 0 then
         local function kind_of(...) return tine.kind(select(2, pcall(...))) end
         ]] .. body .. [[
@@ -27,7 +30,7 @@ describe("in a forked child of its owner", function()
     assert.equal("", ended.err)
     assert.equal(0, ended.code)
     local out, owner = ended.out:match "^(.-)exit\t0\n(.*)$"
-    assert.equal("slow\t2\n", owner, ended.out)
+    assert.equal((owned or "") .. "slow\t2\n", owner, ended.out)
     return out
   end
 
@@ -36,6 +39,28 @@ describe("in a forked child of its owner", function()
       print(kind_of(pool.submit, pool, math.abs, 1) .. " " .. kind_of(pool.map, pool, math.abs, { 1 }) .. " "
             .. kind_of(slow.result, slow, 1))
     ]])
+  end)
+
+  it("callbacks that were due are called by the owner alone", function()
+    assert.equal("1\n", in_child([[
+      local own <close> = tine.pool(1)
+      print(own:submit(math.abs, -1):result())
+      tine.future():set_result()
+    ]], [[
+      local done = pool:submit(math.abs, -3)
+      done:add_done_callback(function() print(child == 0 and "called" or "owner") end)
+      while done:state() ~= "finished" do tine.sleep(0.001) end
+      tine.sleep(0.001) -- takes the result in, and runs no callbacks
+    ]], "owner\n"))
+  end)
+
+  it("a loop over a frozen table that began before raises forked", function()
+    assert.equal("forked\n", in_child([[
+      print(kind_of(next_pair, state, key))
+    ]], [[
+      local next_pair, state = pairs(tine.freeze { 1, 2, 3 })
+      local key = next_pair(state)
+    ]]))
   end)
 
   it("shutdown and a collected pool do no harm to the owner's", function()

@@ -254,11 +254,8 @@ static void ask(lua_State *L, struct item *item) {
     /* Answer first: the lines below may raise, or wait for the task. */
     if (a->item == item && c->p)
         tine__item_answer(c->p, item, again);
-    if (status == LUA_OK)
-        return;
-    if (tine__is_interrupt(L, -1))
-        lua_error(L);
-    tine__callback_error(L, idx);
+    if (status != LUA_OK)
+        tine__callback_raised(L, idx, status);
 }
 
 void tine__questions_run(lua_State *L) {

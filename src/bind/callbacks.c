@@ -47,7 +47,7 @@ static int push_reporter(lua_State *L, int idx) {
 static void report_to_stderr(lua_State *L, int err, int traceback, const char *label) {
     const char *text = tine__text_push(L, err);
     const char *trace = lua_tostring(L, traceback);
-    if (trace && lua_type(L, err) == LUA_TSTRING) /* the traceback begins with the message */
+    if (trace && *trace && lua_type(L, err) == LUA_TSTRING) /* it begins with the message */
         fprintf(stderr, "tine: error in a callback of %s: %s\n", label, trace);
     else
         fprintf(stderr, "tine: error in a callback of %s: %s\n%s\n", label, text,
@@ -126,17 +126,24 @@ void tine__callback_invoke(lua_State *L, int idx, int n) {
     int status = lua_pcall(L, n, 0, handler);
     S->depth--;
     lua_remove(L, handler);
-    if (status == LUA_OK)
-        return;
-    if (tine__is_interrupt(L, -1))
-        lua_error(L);
-    tine__callback_error(L, idx);
+    if (status != LUA_OK)
+        tine__callback_raised(L, idx, status);
 }
 
 void tine__callback_failed(lua_State *L, int idx) {
     lua_pushliteral(L, "");
     lua_setiuservalue(L, UP(UP_STATE), KEPT_TRACEBACK);
     tine__callback_error(L, idx);
+}
+
+/* For want of memory the handler was not called, and the traceback is that of an earlier error. */
+void tine__callback_raised(lua_State *L, int idx, int status) {
+    if (tine__is_interrupt(L, -1))
+        lua_error(L);
+    if (status == LUA_ERRRUN)
+        tine__callback_error(L, idx);
+    else
+        tine__callback_failed(L, idx);
 }
 
 void tine__callback_call(lua_State *L, int idx, int fn) {
@@ -309,11 +316,13 @@ static void run_callback(lua_State *L, struct future *f, int queue) {
 void tine__callbacks_run(lua_State *L) {
     struct state *S = state_of(L);
     int top = lua_gettop(L);
+    tine__state_check(L, S);
     tine__gives_run(L);
     tine__questions_run(L);
     if (S->due_first <= S->due_last)
         tine__callback_room(L);
-    while (S->due_first <= S->due_last) {
+    /* a callback may have forked the program */
+    while (tine__state_check(L, S), S->due_first <= S->due_last) {
         push_kept(L, KEPT_DUE);
         lua_rawgeti(L, -1, S->due_first);
         struct future *f = tine__to_future(L, top + 2);

@@ -19,6 +19,9 @@ void tine__callback_room(lua_State *L);
 void tine__callback_invoke(lua_State *L, int idx, int n);
 /* Report the error on top (popped), which has no traceback, in the same way. */
 void tine__callback_failed(lua_State *L, int idx);
+/* The same for an error that a protected call with KEPT_HANDLER returned with this status. Raises
+** `interrupted!`. */
+void tine__callback_raised(lua_State *L, int idx, int status);
 /* Append the future or chunk at `idx` to the queue of due entries. */
 void tine__due_push(lua_State *L, int idx);
 

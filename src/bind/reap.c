@@ -30,6 +30,9 @@ void tine__state_check(lua_State *L, struct state *S) {
         ;
     list_init(&S->news);
     S->ncores = 0;
+    /* and what was due is called there */
+    S->due_first = S->gives_first = 1;
+    S->due_last = S->gives_last = 0;
 }
 
 /* If the trace could not be written, report that with Lua's `warn`. */

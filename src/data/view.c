@@ -32,10 +32,15 @@ static inline struct image image_of(const struct object *o) {
     return (struct image){o->base, o->size};
 }
 
+/* Raises in a forked child, where the image reads as zeros. */
+static inline void check_process(lua_State *L, const struct object *o) {
+    if (unlikely(o->region && !tine__region_is_ours(o->region)))
+        atomic_load (&tine__data_forked)(L);
+}
+
 static struct view *check(lua_State *L) {
     struct view *v = data_check(L, CLASS_VIEW);
-    if (unlikely(v->image->region && !tine__region_is_ours(v->image->region)))
-        atomic_load (&tine__data_forked)(L);
+    check_process(L, v->image);
     return v;
 }
 
@@ -215,6 +220,7 @@ static int next_pair(lua_State *L) {
     struct scan *s = lua_touserdata(L, lua_upvalueindex(3));
     const struct image m = image_of(s->image);
     const struct image_table *t = &s->t;
+    check_process(L, s->image);
     if (m.base != s->base)
         damaged(L);
     while (s->at < t->items) {
@@ -366,8 +372,7 @@ int tine__thaw(lua_State *L) {
     if (!tine__view_is(L, VIEW))
         return luaL_typeerror(L, VIEW, "frozen table");
     const struct view *v = lua_touserdata(L, VIEW);
-    if (v->image->region && !tine__region_is_ours(v->image->region))
-        atomic_load (&tine__data_forked)(L);
+    check_process(L, v->image);
     struct thaw w = {.L = L, .m = image_of(v->image)};
     lua_settop(L, VIEW);
     lua_newtable(L);
