@@ -223,7 +223,7 @@ typedef struct tine_options {
     ** TINE_EARG. SINCE 0.2.0 */
     const char *backend, *key;
     unsigned window; /* most tasks sent at a time; 0: twice the workers of all hosts */
-    double connect_timeout, lost_after; /* 0: 10, 15 */
+    double connect_timeout, lost_after; /* 0: 10, 15; INFINITY: no limit */
     bool unconfirmed;                   /* hosts start a task without asking this program first */
     /* How many unread events of a task are kept (tine_future_next_event); 0: 1000. */
     uint64_t event_buffer;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "api/api.h"
 #include "api/checks.h"
+#include "base/clock.h"
 
 /* Are options set that are for workers of this machine? */
 static bool is_for_here(const tine_options *o) {
@@ -16,9 +17,9 @@ bool tine__api_means_far(const tine_options *o) {
     return o->key || o->window || o->connect_timeout != 0 || o->lost_after != 0 || o->unconfirmed;
 }
 
-static uint64_t span(double seconds, uint64_t none) {
-    uint64_t ns = tine__api_limit(seconds);
-    return ns ? ns : none;
+/* 0: the default; INFINITY: for ever. */
+static uint64_t span(double seconds, uint64_t normal) {
+    return seconds == 0 ? normal : clock_span(seconds);
 }
 
 static bool check(const tine_options *o) {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "api/api.h"
 #include "clib/clib.h"
 
 static void test_codes(void) {
@@ -991,10 +992,24 @@ static void test_errors_everywhere(void) {
 }
 #endif
 
+/* How an option was read, since it takes ten seconds to see that it is not for ever. */
+static void test_far_limits(void) {
+    tine_options o = TINE_OPTIONS_INIT;
+    struct far_options far;
+    o.backend = "gearman://127.0.0.1/set";
+    OK(tine__api_far(&o, &far));
+    CHECK_EQ(far.connect_timeout, FAR_CONNECT_TIMEOUT);
+    CHECK_EQ(far.lost_after, FAR_LOST_AFTER);
+    o.connect_timeout = o.lost_after = INFINITY;
+    OK(tine__api_far(&o, &far));
+    CHECK(far.connect_timeout == UINT64_MAX && far.lost_after == UINT64_MAX);
+}
+
 int main(void) {
     test_codes();
     test_null();
     test_options();
+    test_far_limits();
     test_workers();
     test_limit_in_callback();
     test_wrong_tasks();
