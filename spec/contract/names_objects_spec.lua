@@ -310,6 +310,50 @@ describe("an object with several names", function()
     end)
   end)
 
+  -- With its methods in its own fields it was taken for a class, of which the worker has its own: the task got what the
+  -- worker's module had made in its place, or the result was an error here.
+  describe("that has its methods in its fields", function()
+    local source = [[
+      local M, list, named = {}, {}, {}
+      local function get(self) return self.v end
+      function M.new(name, v)
+        local o = { v = v, get = get }
+        list[#list + 1], named[name] = o, o
+        return o
+      end
+      function M.named(name) return named[name] end
+      return M
+    ]]
+    local function get(o) return o:get() end
+
+    it("is itself where the worker's module has made others", function()
+      local m = module(source)
+      with_pool(function(run)
+        run(function() m.new("a", 100) m.new("c", 300) end)
+        local a, b = m.new("a", 1), m.new("b", 2)
+        assert.same({ 1, 2 }, { run(get, a), run(get, b) })
+        assert.same({ 1, 2 }, { run(function() return a:get(), b:get() end) })
+      end)
+    end)
+
+    it("is itself when the program's module has made others", function()
+      local m = module(source)
+      with_pool(function(run)
+        m.new("a", 1)
+        assert.same({ 100, 200 }, { run(m.new, "a", 100):get(), run(m.new, "b", 200):get() })
+      end)
+    end)
+
+    it("is the one that the module finds in the task", function()
+      local m = module(source)
+      local a = m.new("a", 1)
+      with_pool(function(run)
+        run(function() m.new("a", 1) end)
+        assert.is_true(run(function(o) return o == m.named "a" end, a))
+      end)
+    end)
+  end)
+
   describe("that is another module's function", function()
     local function two()
       local other, name = module [[

@@ -25,6 +25,14 @@ bool tine__file_defines_another(const struct file *f, const char *key, uint64_t 
     return another;
 }
 
+bool tine__file_defines(const struct file *f, const char *key, uint64_t hash) {
+    uint64_t k = tine__hash(key, strlen(key));
+    bool defines = false;
+    for (uint32_t i = 0; !defines && i < f->ndefinitions; i++)
+        defines = f->definitions[i].key == k && f->definitions[i].function == hash;
+    return defines;
+}
+
 bool tine__file_mentions(const struct file *f, const char *text) {
     return look(f->texts, f->ntexts, tine__hash(text, strlen(text)));
 }

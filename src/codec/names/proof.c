@@ -184,9 +184,22 @@ static bool is_own(struct encoder *e, const struct file *f, bool module) {
     return o == ORIGIN_ONCE || o == ORIGIN_MANY || (o == ORIGIN_AGAIN && module);
 }
 
-/* Does the table at `t` hold a function that its module's file defines? `depth`: tables in it are
-** searched, too; so for a module's own table, since the program may have replaced all functions in
-** that itself. */
+/* Do functions of the file put the function on top under the key below it, and its main function
+** does not, as in `function M.new(v) return { v = v, get = get } end`? Such a table is an object,
+** made when the program asks for it; where this process has it, another one may have another. */
+static bool is_put_later(struct encoder *e, const struct file *f) {
+    lua_State *L = e->L;
+    if (lua_type(L, -2) != LUA_TSTRING || !f->lua ||
+        tine__file_key_rank(f, lua_tostring(L, -2)) != STORE_VARIES)
+        return false;
+    return lua_iscfunction(L, -1) ||
+           !tine__file_defines(f, lua_tostring(L, -2),
+                               tine__hash_function(L, e->self, lua_gettop(L)));
+}
+
+/* Does the table at `t` hold a function that its module's file defines, and puts there when it is
+** loaded? `depth`: tables in it are searched, too; so for a module's own table, since the program
+** may have replaced all functions in that itself. */
 static bool has_own(struct encoder *e, const struct file *f, int t, bool module, int depth) {
     lua_State *L = e->L;
     int left = module && depth == 0 ? MODULE_FIELDS : INT_MAX, top = lua_gettop(L);
@@ -195,7 +208,7 @@ static bool has_own(struct encoder *e, const struct file *f, int t, bool module,
         return false;
     for (lua_pushnil(L); !found && --left >= 0 && lua_next(L, t); lua_pop(L, 1)) {
         if (lua_type(L, -1) == LUA_TFUNCTION)
-            found = is_own(e, f, module);
+            found = is_own(e, f, module) && (module || !is_put_later(e, f));
         else if (depth > 0 && lua_type(L, -1) == LUA_TTABLE)
             found = has_own(e, f, lua_gettop(L), module, depth - 1);
     }
