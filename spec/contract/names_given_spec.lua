@@ -150,6 +150,44 @@ describe("what the program gives to a module", function()
     end)
   end)
 
+  -- What it had put into a set was not there, if that was in a field of the module, or of an object in it, or if it was
+  -- a table with a function as its only method.
+  it("is in sets anywhere, tables with functions, too", function()
+    local m = modules:add(finally, [[
+      local Set = {}
+      Set.__index = Set
+      function Set.new() return setmetatable({ items = {} }, Set) end
+      function Set:run()
+        local r = {}
+        for item in pairs(self.items) do r[#r + 1] = type(item) == "function" and item() or item.f() end
+        table.sort(r)
+        return table.concat(r, " ")
+      end
+      local default, timers = Set.new(), {}
+      local M = { items = {}, public = Set.new(), run = Set.run }
+      function M.after(f) timers[{ f = f }] = true end
+      function M.watch(f) default.items[f] = true end
+      function M.timers() return Set.run { items = timers } end
+      function M.watched() return default:run() end
+      return M
+    ]])
+    local pool <close> = tine.pool(1)
+    local function check(wanted)
+      local function all() return m:run(), m.public:run(), m.timers(), m.watched() end
+      assert.same(wanted, { pool:submit(all):result(TIMEOUT) })
+    end
+    m.items[function() return "A" end] = true
+    m.public.items[{ f = function() return "B" end }] = true
+    m.after(function() return "C" end)
+    m.watch(function() return "D" end)
+    check { "A", "B", "C", "D" }
+    m.items[{ f = function() return "a" end }] = true
+    m.public.items[function() return "b" end] = true
+    m.after(function() return "c" end)
+    m.watch(function() return "d" end)
+    check { "A a", "B b", "C c", "D d" }
+  end)
+
   -- It took the place of what the module's file had put there.
   it("is in front of what the module has in a list itself, or behind it", function()
     whenever(function(m, run)

@@ -100,17 +100,17 @@ static int scan_field(struct scan *s, int own, int t, int prefix) {
     }
 }
 
-/* Is the key at `key` a function or an object of the program, and the value behind it that of a
-** set, or data that functions of the module were given together with the key? What they compute
-** themselves (ids[f] = next_id()) is not sent. */
+/* Is the key at `key` a function, an object or a table of functions of the program, and the value
+** behind it that of a set, or data that functions of the module were given together with the key?
+** What they compute themselves (ids[f] = next_id()) is not sent. */
 static bool is_about_given(struct scan *s, int key) {
     lua_State *L = s->e->L;
     int type = lua_type(L, key + 1);
-    if (!s->filled ||
-        !(type == LUA_TBOOLEAN || (s->told && (type == LUA_TSTRING || type == LUA_TNUMBER))))
+    if (type != LUA_TBOOLEAN &&
+        !(s->filled && s->told && (type == LUA_TSTRING || type == LUA_TNUMBER)))
         return false;
     lua_pushvalue(L, key);
-    bool is = lua_istable(L, -1) ? tine__scan_is_given_object(s, 0)
+    bool is = lua_istable(L, -1) ? tine__scan_is_given_key(s)
                                  : lua_isfunction(L, -1) && tine__scan_is_programs(s, key, 0);
     lua_pop(L, 1);
     return is;

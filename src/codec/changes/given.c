@@ -190,6 +190,11 @@ bool tine__scan_is_given_object(struct scan *s, int key) {
     return is_object(s, key) && !holds_handle(s, LATE_DEPTH) && !is_captured(s);
 }
 
+bool tine__scan_is_given_key(struct scan *s) {
+    return tine__scan_is_given_object(s, 0) ||
+           (holds_function(s, 0, false, 0) && !holds_handle(s, LATE_DEPTH));
+}
+
 bool tine__scan_is_added(struct scan *s, int key) {
     lua_State *L = s->e->L;
     if (s->module || !s->file || !lua_checkstack(L, 20))

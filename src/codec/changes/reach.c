@@ -2,6 +2,7 @@
 #include <lua.h>
 #include "codec/changes/gather.h"
 #include "codec/changes/objects.h"
+#include "codec/changes/scan.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
@@ -48,15 +49,22 @@ static bool is_registry(const struct gathering *g, const struct name *n, int t) 
     return given || left >= 0;
 }
 
+/* Is the field of the table at `t` whose key and value are on top one of a set of functions or
+** objects? In a set with weak keys nothing is looked for. */
+static bool is_of_set(lua_State *L, int t) {
+    return lua_isboolean(L, -1) && (lua_isfunction(L, -2) || lua_istable(L, -2)) &&
+           !tine__scan_is_weak(L, t);
+}
+
 /* May the program have put functions into the table of data at `t`, on top, which is not filled: is
-** it empty, or does it hold functions, or tables with functions of the program? */
+** it empty, or does it hold functions, or tables with functions of the program, or is it a set? */
 static bool is_open(const struct gathering *g, const struct name *n, int t) {
     lua_State *L = g->e->L;
     int left = KEPT_FIELDS;
     lua_pushnil(L);
     bool empty = !lua_next(L, t), open = empty;
     for (; !empty && !open && --left >= 0; empty = !lua_next(L, t)) {
-        open = lua_isfunction(L, -1);
+        open = lua_isfunction(L, -1) || is_of_set(L, t);
         lua_pop(L, 1);
     }
     lua_settop(L, t);

@@ -102,6 +102,9 @@ bool tine__scan_is_added(struct scan *s, int key);
 /* Is the table on top an object of a class of the program, without anything in it that cannot be
 ** sent? */
 bool tine__scan_is_given_object(struct scan *s, int key);
+/* Is the table on top, which is a key, such an object, or a table that holds a function of the
+** program? */
+bool tine__scan_is_given_key(struct scan *s);
 /* Has the table at `t` weak keys or values? */
 bool tine__scan_is_weak(lua_State *L, int t);
 /* Is the value on top, under the key at `key`, data that the program has given to a function of the
