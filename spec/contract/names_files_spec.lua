@@ -169,6 +169,25 @@ describe("a module whose file was edited after a worker had loaded it", function
     end
   end)
 
+  -- The other one went on by its name if it had been sent before the edit: a new worker loaded the new file with it, and
+  -- what the program had loaded anew into the old module did not reach any worker.
+  it("is not what a worker gets with another module that was sent before the edit", function()
+    local pool <close> = tine.pool { workers = 1, max_tasks_per_worker = 1 }
+    for _, reload in ipairs { false, true } do
+      local inner, name, file = modules:add(finally, source)
+      local outer = modules:add(finally, ([[
+        local inner = require %q
+        return { f = function() return inner.f() end }]]):format(name))
+      assert.equal("old", pool:submit(outer.f):result(TIMEOUT))
+      edit(file)
+      if reload then inner.f = dofile(file).f end
+      for _ = 1, 3 do
+        assert.equal(outer.f(), (pool:submit(outer.f):result(TIMEOUT)))
+        assert.equal(outer.f(), (pool:submit(function() return outer.f() end):result(TIMEOUT)))
+      end
+    end
+  end)
+
   it("gives results that a program which has loaded the old one, too, takes for its own", function()
     local pool <close> = tine.pool(1)
     local m, name, file = modules:add(finally, source)

@@ -124,8 +124,8 @@ int tine__changes_under(struct encoder *e, int uses) {
 
 /* ---- watching ---- */
 
-/* Watch the module with the name on top and its table, unless that is `own`, which is watched
-** already. */
+/* Watch the module with the name on top, its file and its table, unless that is `own`, which is
+** watched already. */
 static bool watch_module(struct encoder *e, struct watch *w, int list, const void *own) {
     lua_State *L = e->L;
     int name = lua_gettop(L);
@@ -139,7 +139,8 @@ static bool watch_module(struct encoder *e, struct watch *w, int list, const voi
         lua_pop(L, 1);
         return true;
     }
-    bool good = tine__watch_field(L, w, list, name + 1, name);
+    bool good =
+        tine__watch_field(L, w, list, name + 1, name) && (!f || !f->lua || tine__watch_file(w, f));
     lua_pushvalue(L, name);
     if (good && lua_rawget(L, name + 1) == LUA_TTABLE)
         good = tine__watch_table(L, w, list, name + 2, WATCH_KEYS) &&

@@ -227,6 +227,18 @@ bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i)
     return true;
 }
 
+/* The item has no table of its own: what the next one says of "the item before" is of the one before
+** this. */
+bool tine__watch_file(struct watch *w, const struct file *f) {
+    struct watched *item = add(w);
+    if (!item)
+        return false;
+    item->how = WATCH_FILE;
+    item->again = w->table != 0;
+    item->expected = f;
+    return true;
+}
+
 /* ---- comparing ---- */
 
 /* The item's function is at `fn`. */
@@ -261,6 +273,13 @@ static bool table_holds(lua_State *L, const struct watch *w, const struct watche
     return count_whole(L, item->how, &large) == item->count;
 }
 
+bool tine__watch_files_hold(const struct watch *w) {
+    bool same = true;
+    for (uint32_t i = 0; same && i < w->n; i++)
+        same = w->items[i].how != WATCH_FILE || tine__file_is_current(w->items[i].expected);
+    return same;
+}
+
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
     const struct watched *item = w->items, *end = item + w->n;
     int t = env;
@@ -276,6 +295,7 @@ bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
         }
         same = item->how == WATCH_FIELD     ? field_holds(L, item, list, at, t)
                : item->how == WATCH_UPVALUE ? upvalue_holds(L, item, t)
+               : item->how == WATCH_FILE    ? tine__file_is_current(item->expected)
                                             : table_holds(L, w, item);
     }
     return same;

@@ -19,14 +19,17 @@ enum watch_how {
     WATCH_FUNCTIONS, /* which functions a table holds, and tables in it */
     /* the function or table in an upvalue of a function, or whether it is nil or false */
     WATCH_UPVALUE,
+    WATCH_FILE, /* that a module's file has not been edited */
 };
+
+struct file;
 
 struct watched {
     enum watch_how how;
     bool again;  /* its table is that of the item before */
     bool global; /* its table is the globals table */
-    /* Address of the object in a field or upvalue. Of a field, NULL: compare with the value in the
-    ** list. */
+    /* Address of the object in a field or upvalue, or of the file's record. Of a field, NULL:
+    ** compare with the value in the list. */
     const void *expected;
     uint64_t count; /* hash of a table's content; or the upvalue's index */
 };
@@ -51,6 +54,10 @@ bool tine__watch_field(lua_State *L, struct watch *w, int list, int t, int key);
 bool tine__watch_table(lua_State *L, struct watch *w, int list, int t, enum watch_how how);
 /* Record upvalue `i` of the function at `fn`. */
 bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i);
+/* Record the file with that record, which lives as long as the codec. */
+bool tine__watch_file(struct watch *w, const struct file *f);
+/* Are the files as they were recorded? */
+bool tine__watch_files_hold(const struct watch *w);
 /* Is everything as it was recorded? The list is on top, at stack index `list`; other values may be
 ** left above it. `env` is the stack index of the globals table, or 0. Never raises. */
 bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env);

@@ -70,7 +70,9 @@ int tine__name_encode(struct encoder *e, int idx, const void *p, const struct st
         return n->company ? tine__company_put(e, n, tine__company_push_kept(e, n), step)
                           : tine__name_put(e, n);
     }
-    if ((r = tine__name_consider(e, idx, n)) <= 0)
+    r = e->changes && !known && !n->watch.made ? tine__name_consider_anew(e, idx, n)
+                                               : tine__name_consider(e, idx, n);
+    if (r <= 0)
         return r;
     if (r == GOES_BY_NAME)
         forget_met(e, p);

@@ -1,6 +1,7 @@
 /* Learning about a name: its way, how its object travels, and the operation that encodes it.
 **
-** This is done when the name is first used, and again when the module's file has changed.
+** This is done when the name is first used, and again when the module's file has changed, or that of
+** a module that its code reaches.
 */
 #include <lua.h>
 #include <string.h>
@@ -229,10 +230,17 @@ int tine__name_consider(struct encoder *e, int idx, struct name *n) {
         return tine__encode_nomem(e);
     if (!is_kind(L, idx, n->kind) || (!is_there(e, idx, n) && !is_elsewhere(e, idx, n)))
         return GOES_BY_VALUE;
-    if (unlikely(!n->known || (n->file && !tine__file_is_current(n->file)))) {
+    if (unlikely(!n->known || (n->file && !tine__file_is_current(n->file)) ||
+                 !tine__watch_files_hold(&n->watch))) {
         if ((err = learn(e, idx, n)))
             return err;
         lua_settop(L, top);
     }
     return n->going;
+}
+
+int tine__name_consider_anew(struct encoder *e, int idx, struct name *n) {
+    if (n->known && n->going == GOES_BY_NAME && lua_checkstack(e->L, 40) && reaches_changed(e, n))
+        n->known = false;
+    return tine__name_consider(e, idx, n);
 }

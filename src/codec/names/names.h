@@ -127,6 +127,9 @@ void tine__choose_way(struct encoder *e, struct name *n, bool lost);
 /* How the object at `idx`, whose address has this name, travels: an enum going, or a negative
 ** error. GOES_BY_VALUE also if the name's way does not lead to it. */
 int tine__name_consider(struct encoder *e, int idx, struct name *n);
+/* The same for a name that may have been considered before any watch of it was made, so that nobody
+** has noticed if the file of a module in its reach was edited since. */
+int tine__name_consider_anew(struct encoder *e, int idx, struct name *n);
 /* Encode the operation NAME for the name, which is of the object at `idx`. 0 or an error. */
 int tine__name_make_wire(struct encoder *e, int idx, struct name *n);
 
