@@ -169,8 +169,8 @@ describe("a module whose file was edited after a worker had loaded it", function
     end
   end)
 
-  -- The other one went on by its name if it had been sent before the edit: a new worker loaded the new file with it, and
-  -- what the program had loaded anew into the old module did not reach any worker.
+  -- The other one went on by its name if it had been sent before the edit: a new worker loaded the new file with it,
+  -- and what the program had loaded anew into the old module did not reach any worker.
   it("is not what a worker gets with another module that was sent before the edit", function()
     local pool <close> = tine.pool { workers = 1, max_tasks_per_worker = 1 }
     for _, reload in ipairs { false, true } do

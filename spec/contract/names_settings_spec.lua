@@ -158,6 +158,50 @@ describe("a scalar that the program has put into a module", function()
   end)
 
   -- Each call began to count where the program was.
+  -- A logger whose functions are made in a loop, as rxi's log.lua: its level stayed at home.
+  it("is there beside functions and tables that the file puts under computed keys", function()
+    local log = modules:add(finally, [[
+      local M, numbers = { level = "trace" }, {}
+      local levels = { { name = "trace" }, { name = "warn" } }
+      for i, l in ipairs(levels) do numbers[l.name] = i end
+      for i, l in ipairs(levels) do
+        M[l.name] = function() return numbers[M.level] <= i and l.name or "quiet" end
+        M[l.name .. "s"] = {}
+      end
+      return M
+    ]])
+    local run = start()
+    assert.equal("trace", run(log.trace))
+    log.level = "warn"
+    assert.same({ "quiet", "warn" }, { run(log.trace), run(log.warn) })
+    assert.same({ "quiet", "warn" }, { run(function() return log.trace(), log.warn() end) })
+  end)
+
+  it("is not what the file computes for some field when it is loaded", function()
+    local computed = modules:add(finally, [[
+      local M = { level = 1 }
+      for k, v in pairs { level = 2 } do M[k] = v + (WORKER and 0 or 1) end
+      function M.get() return M.level end
+      return M
+    ]])
+    local early = modules:add(finally, [[
+      local M = { level = 1 }
+      do
+        local t = {}
+        M.own = t
+        for k, v in pairs { level = 2 } do t[k] = v + (WORKER and 0 or 1) end
+      end
+      local other = {}
+      function M.get() return M.own.level, other end
+      return M
+    ]])
+    local pool <close> = tine.pool { workers = 1, initializer = load "WORKER = true" }
+    for _, m in ipairs { computed, early } do
+      assert.equal(3, (m.get()))
+      assert.equal(2, (pool:submit(m.get):result(TIMEOUT)))
+    end
+  end)
+
   it("is not what functions store under keys that they compute, or by rawset", function()
     local m = modules:add(finally, [[
       local inner, late, M = { n = 0 }, { n = 0 }, { n = 0, b = 0, own = { n = 0 }, other = { n = 0 } }

@@ -3,7 +3,8 @@
 ** `counts[kind] = counts[kind] + 1`.
 **
 ** The contents of each register are followed, because tables that the function itself has just made
-** do not matter, nor do keys that are numbers or constants. Where code can be reached from several
+** do not matter, nor do keys that are numbers or constants, nor values that are new functions or
+** tables (`for _, level in ipairs(levels) do M[level] = function ... end end`). Where code can be reached from several
 ** places, everything is forgotten that was put into a register since the first of them, or that is
 ** put there in the loop: rather a table too many is found than one too few.
 */
@@ -11,11 +12,12 @@
 
 /* The content of a register is one of these, or the hash of a key: the value was in a field with
 ** this key. KNOWN is a number, or a string constant, which is among the file's values
-** (tine__file_has_value). The number of a variable of the main function is added to VARIABLE. */
+** (tine__file_has_value); NEW_FUNCTION is a closure. The number of a variable of the main function is added to VARIABLE. */
 #define ANYTHING 0
 #define KNOWN 1
 #define NEW_TABLE 2
-#define VARIABLE 3
+#define NEW_FUNCTION 3
+#define VARIABLE 4
 #define NAMES (VARIABLE + REGISTERS)
 
 #define MAX_JUMPS 64
@@ -66,6 +68,8 @@ static uint64_t result_of(const struct following *w, uint32_t x) {
     unsigned op = op_of(x);
     if (op == w->ops->newtable)
         return NEW_TABLE;
+    if (op == w->ops->closure)
+        return NEW_FUNCTION;
     if (op == w->ops->move)
         return w->has[b_of(x)];
     if (op == w->ops->getfield || op == w->ops->gettabup)
@@ -137,17 +141,40 @@ static void find_loops(struct following *w) {
     }
 }
 
-/* Note that the function stores under a computed key in a table, given by the content of its
-** register. */
-static void note_filled(struct scan *s, const struct function *f, uint64_t table) {
-    uint32_t variable = (uint32_t)(table - VARIABLE);
+/* Does the instruction, an OP_SETTABLE, store a number, a string or a boolean in a field whose key
+** is not known, as far as can be seen? */
+static bool may_set(const struct following *w, uint32_t x) {
+    if (w->lost)
+        return true;
+    bool object = !k_of(x) && (w->has[c_of(x)] == NEW_TABLE || w->has[c_of(x)] == NEW_FUNCTION);
+    return w->has[b_of(x)] != KNOWN && !object;
+}
+
+/* Note that the function stores under a computed key in the table in register `r`, whose content is
+** `table`. */
+static void note_filled(struct scan *s, const struct function *f, uint64_t table, uint32_t r) {
+    uint32_t variable = table == NEW_TABLE ? r : (uint32_t)(table - VARIABLE);
     if (table >= NAMES)
         scan_add_setting(s, table, SETTING_FILLED);
-    else if (table >= VARIABLE)
+    else if (table >= VARIABLE || (table == NEW_TABLE && !f->up))
         scan_append(s, &s->spread, &variable, sizeof variable);
     else
-        s->spreads |=
-            table != NEW_TABLE || !f->up; /* the main function's may be the module's own table */
+        s->spreads |= table != NEW_TABLE;
+}
+
+static bool is_spread(const struct scan *s, uint32_t variable) {
+    const uint32_t *variables = (const uint32_t *)(const void *)s->spread.data;
+    bool spread = false;
+    for (size_t i = 0; !spread && i < s->spread.len / sizeof *variables; i++)
+        spread = variables[i] == variable;
+    return spread;
+}
+
+/* The main function makes a table in register `r`. If it had another one there, in which something
+** is stored under computed keys, and which may be held elsewhere, too, that may be any table. */
+static void note_new_table(struct scan *s, unsigned r) {
+    s->spreads |= s->given_away[r] && is_spread(s, r);
+    s->given_away[r] = false;
 }
 
 /* Note if, after `x`, the table in a register of the main function may be held elsewhere, too. */
@@ -155,7 +182,7 @@ static void note_given_away(struct scan *s, uint32_t x) {
     const struct opcodes *ops = &s->ops;
     unsigned op = op_of(x);
     if (op == ops->newtable)
-        s->given_away[a_of(x)] = false;
+        note_new_table(s, a_of(x));
     else if (op >= ops->settabup && op <= ops->setfield && !k_of(x))
         s->given_away[c_of(x)] = true;
     else if (op == ops->move)
@@ -181,8 +208,8 @@ void tine__scan_fills(struct scan *s, const struct function *f) {
         uint32_t x = instruction(f->code, i);
         join(&w, i);
         enter_loop(&w, i);
-        if (op_of(x) == s->ops.settable && (w.lost || w.has[b_of(x)] != KNOWN))
-            note_filled(s, f, w.lost ? ANYTHING : w.has[a_of(x)]);
+        if (op_of(x) == s->ops.settable && may_set(&w, x))
+            note_filled(s, f, w.lost ? ANYTHING : w.has[a_of(x)], a_of(x));
         if (!f->up)
             note_given_away(s, x);
         step(&w, i, x);
