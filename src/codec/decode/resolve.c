@@ -307,11 +307,23 @@ static bool search(const struct naming *n, int module) {
            push_only_one(n, module, false);
 }
 
+/* Is the value on top from the same file as what was sent, but something else, as the program has
+** made a change there, or a function of the module? */
+static bool is_mixed_up(const struct naming *n) {
+    lua_State *L = n->r->L;
+    const char *module = lua_tostring(L, n->module);
+    if (n->kind != NAME_HELD || !n->check_len)
+        return n->kind == NAME_USERDATA;
+    if (lua_istable(L, -1))
+        return hash_of_table(n) == n->hash;
+    const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
+    return f && f->lua && tine__version(L, n->r->self, module, f) == n->hash;
+}
+
 /* Raise an error: what this process has instead is on top. */
 static int another(const struct naming *n) {
     lua_State *L = n->r->L;
-    bool mixed_up = n->kind == NAME_USERDATA || (n->kind == NAME_HELD && lua_istable(L, -1) &&
-                                                 n->check_len && hash_of_table(n) == n->hash);
+    bool mixed_up = is_mixed_up(n);
     const char *module = lua_tostring(L, n->module), *way = n->last >= n->first ? push_way(n) : "";
     const struct file *f = tine__file_of(L, n->r->c, n->r->self, module);
     size_t head = check_head(n->kind);
