@@ -312,47 +312,58 @@ describe("an object with several names", function()
 
   -- With its methods in its own fields it was taken for a class, of which the worker has its own: the task got what the
   -- worker's module had made in its place, or the result was an error here.
-  describe("that has its methods in its fields", function()
-    local source = [[
-      local M, list, named = {}, {}, {}
-      local function get(self) return self.v end
-      function M.new(name, v)
-        local o = { v = v, get = get }
-        list[#list + 1], named[name] = o, o
-        return o
-      end
-      function M.named(name) return named[name] end
-      return M
-    ]]
-    local function get(o) return o:get() end
+  for how, object in pairs {
+    ["that are locals of the module"] = "{ v = v, get = get }",
+    ["that are the module's"] = "{ v = v, get = M.get }",
+    ["that are another table's, by name"] = "{ v = v, get = methods.get }",
+    ["that are another table's, in a loop"] = "copy { v = v }",
+  } do
+    describe("that has methods in its fields " .. how, function()
+      local source = ([[
+        local M, list, named, methods = {}, {}, {}, {}
+        local function get(self) return self.v end
+        function M.get(self) return self.v end
+        function methods.get(self) return self.v end
+        local function copy(o) for k, v in pairs(methods) do o[k] = v end return o end
+        function M.new(name, v)
+          local o = %s
+          list[#list + 1], named[name] = o, o
+          return o
+        end
+        function M.named(name) return named[name] end
+        return M, get, copy
+      ]]):format(object)
+      local function get(o) return o:get() end
 
-    it("is itself where the worker's module has made others", function()
-      local m = module(source)
-      with_pool(function(run)
-        run(function() m.new("a", 100) m.new("c", 300) end)
-        local a, b = m.new("a", 1), m.new("b", 2)
-        assert.same({ 1, 2 }, { run(get, a), run(get, b) })
-        assert.same({ 1, 2 }, { run(function() return a:get(), b:get() end) })
+      it("is itself where the worker's module has made others", function()
+        local m = module(source)
+        local first = m.new("first", 0)
+        with_pool(function(run)
+          run(function() m.new("x", 50) m.new("a", 100) m.new("c", 300) end)
+          local a, b = m.new("a", 1), m.new("b", 2)
+          assert.same({ 0, 1, 2 }, { run(get, first), run(get, a), run(get, b) })
+          assert.same({ 0, 1, 2 }, { run(function() return first:get(), a:get(), b:get() end) })
+        end)
+      end)
+
+      it("is itself when the program's module has made others", function()
+        local m = module(source)
+        with_pool(function(run)
+          m.new("a", 1)
+          assert.same({ 100, 200 }, { run(m.new, "a", 100):get(), run(m.new, "b", 200):get() })
+        end)
+      end)
+
+      it("is the one that the module finds in the task", function()
+        local m = module(source)
+        local a = m.new("a", 1)
+        with_pool(function(run)
+          run(function() m.new("a", 1) end)
+          assert.is_true(run(function(o) return o == m.named "a" end, a))
+        end)
       end)
     end)
-
-    it("is itself when the program's module has made others", function()
-      local m = module(source)
-      with_pool(function(run)
-        m.new("a", 1)
-        assert.same({ 100, 200 }, { run(m.new, "a", 100):get(), run(m.new, "b", 200):get() })
-      end)
-    end)
-
-    it("is the one that the module finds in the task", function()
-      local m = module(source)
-      local a = m.new("a", 1)
-      with_pool(function(run)
-        run(function() m.new("a", 1) end)
-        assert.is_true(run(function(o) return o == m.named "a" end, a))
-      end)
-    end)
-  end)
+  end
 
   describe("that is another module's function", function()
     local function two()

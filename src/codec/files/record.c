@@ -29,7 +29,8 @@ bool tine__file_defines(const struct file *f, const char *key, uint64_t hash) {
     uint64_t k = tine__hash(key, strlen(key));
     bool defines = false;
     for (uint32_t i = 0; !defines && i < f->ndefinitions; i++)
-        defines = f->definitions[i].key == k && f->definitions[i].function == hash;
+        defines = f->definitions[i].key == k && f->definitions[i].function == hash &&
+                  !f->definitions[i].of_module;
     return defines;
 }
 

@@ -130,7 +130,8 @@ bool tine__file_scan(lua_State *L, const char *dump, size_t len, struct file *f)
 int tine__compare_hashes(const void *a, const void *b);
 /* What is known of the function with this hash; NULL: it is not in the file. */
 struct file_hash *tine__file_function(const struct file *f, uint64_t hash);
-/* Does the file define the function with this hash under this key? */
+/* Does the file define the function with this hash under this key, not in the table that it
+** returns? */
 bool tine__file_defines(const struct file *f, const char *key, uint64_t hash);
 /* Does the file define functions under this key, but never the one with this hash? */
 bool tine__file_defines_another(const struct file *f, const char *key, uint64_t hash);
