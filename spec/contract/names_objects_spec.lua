@@ -271,6 +271,34 @@ describe("an object with several names", function()
       end)
     end)
 
+    -- It looks for methods in several parents, and keeps what it has found: after the worker's first task its own class
+    -- had more in it than the one that came, and was taken for another.
+    it("is itself where it has found more methods than the one that was sent", function()
+      local m = module [[
+        local M = { Named = {}, Counted = {} }
+        function M.Named:get() return self.name end
+        function M.Counted:count() return #self end
+        local function class(...)
+          local parents, c = { ... }, {}
+          c.__index = c
+          return setmetatable(c, { __index = function(_, k)
+            for _, p in ipairs(parents) do if p[k] then c[k] = p[k] return p[k] end end
+          end })
+        end
+        M.Both = class(M.Named, M.Counted)
+        function M.new(name) return setmetatable({ name = name }, M.Both) end
+        function M.is(x) return getmetatable(x) == M.Both end
+        return M
+      ]]
+      local x = m.new "x"
+      with_pool(function(run)
+        local function task(o) return m.is(o), o:get() end
+        for _ = 1, 3 do assert.same({ true, "x" }, { run(task, x) }) end
+        assert.equal(0, x:count())
+        for _ = 1, 3 do assert.same({ true, "x" }, { run(task, x) }) end
+      end)
+    end)
+
     it("is an error where nothing here is it", function()
       local m, name = module [[
         local M = {}

@@ -67,10 +67,27 @@ static bool push_value(struct comparison *c, int key, int b) {
     return lua_rawget(L, b) != LUA_TNIL;
 }
 
-static lua_Integer count(lua_State *L, int t) {
+static bool is_class(lua_State *L, int t) {
+    lua_pushliteral(L, "__index");
+    bool is = lua_rawget(L, t) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* How many fields has the own table at `t`, but for functions that the copy at `copy` does not have,
+** if it is a class? */
+static lua_Integer count(lua_State *L, int t, int copy) {
     lua_Integer n = 0;
-    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
-        n++;
+    bool class = is_class(L, copy);
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
+        bool more = class && lua_type(L, -2) == LUA_TSTRING && lua_isfunction(L, -1);
+        if (more) {
+            lua_pushvalue(L, -2);
+            more = lua_rawget(L, copy) == LUA_TNIL;
+            lua_pop(L, 1);
+        }
+        n += !more;
+    }
     return n;
 }
 
@@ -110,7 +127,7 @@ static bool same_tables(struct comparison *c, int a, int b) {
         }
         n += both;
     }
-    return count(L, b) == n && same_metatables(c, a, b);
+    return count(L, b, a) == n && same_metatables(c, a, b);
 }
 
 /* ---- values ---- */
