@@ -50,8 +50,8 @@ static void local_flush(struct site *s, uint64_t now) {
 
 /* A spinning worker to which calls were left may have been stopped before it saw them. */
 static void look_after(struct local *l) {
-    l->left =
-        tine__queue_ready(&l->queue, 1) > 0 && tine__queue_announce(&l->queue, 0, true, tine__now());
+    l->left = tine__queue_ready(&l->queue, 1) > 0 &&
+              tine__queue_announce(&l->queue, 0, true, tine__now());
 }
 
 static bool local_overdue(struct site *s, bool wake) {
