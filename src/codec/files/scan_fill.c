@@ -4,15 +4,16 @@
 **
 ** The contents of each register are followed, because tables that the function itself has just made
 ** do not matter, nor do keys that are numbers or constants, nor values that are new functions or
-** tables (`for _, level in ipairs(levels) do M[level] = function ... end end`). Where code can be reached from several
-** places, everything is forgotten that was put into a register since the first of them, or that is
-** put there in the loop: rather a table too many is found than one too few.
+** tables (`for _, level in ipairs(levels) do M[level] = function ... end end`). Where code can be
+** reached from several places, everything is forgotten that was put into a register since the first
+** of them, or that is put there in the loop: rather a table too many is found than one too few.
 */
 #include "codec/files/scan.h"
 
 /* The content of a register is one of these, or the hash of a key: the value was in a field with
 ** this key. KNOWN is a number, or a string constant, which is among the file's values
-** (tine__file_has_value); NEW_FUNCTION is a closure. The number of a variable of the main function is added to VARIABLE. */
+** (tine__file_has_value); NEW_FUNCTION is a closure. The number of a variable of the main function
+** is added to VARIABLE. */
 #define ANYTHING 0
 #define KNOWN 1
 #define NEW_TABLE 2
