@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "codec/changes/watch.h"
 #include "codec/files/files.h"
+#include "codec/files/record.h"
 #include "codec/limits.h"
 #include "codec/state.h"
 
@@ -227,14 +228,11 @@ bool tine__watch_upvalue(lua_State *L, struct watch *w, int list, int fn, int i)
     return true;
 }
 
-/* The item has no table of its own: what the next one says of "the item before" is of the one before
-** this. */
 bool tine__watch_file(struct watch *w, const struct file *f) {
     struct watched *item = add(w);
     if (!item)
         return false;
     item->how = WATCH_FILE;
-    item->again = w->table != 0;
     item->expected = f;
     return true;
 }
@@ -273,10 +271,19 @@ static bool table_holds(lua_State *L, const struct watch *w, const struct watche
     return count_whole(L, item->how, &large) == item->count;
 }
 
+/* Is the item's file as it was? *now is the time (tine__tick), 0: it has not been asked yet. */
+static inline bool file_holds(const struct watched *item, uint64_t *now) {
+    const struct file *f = item->expected;
+    if (unlikely(!*now))
+        *now = tine__tick();
+    return likely(f->tick == *now) ? f->found : tine__file_is_current(f);
+}
+
 bool tine__watch_files_hold(const struct watch *w) {
     bool same = true;
+    uint64_t now = 0;
     for (uint32_t i = 0; same && i < w->n; i++)
-        same = w->items[i].how != WATCH_FILE || tine__file_is_current(w->items[i].expected);
+        same = w->items[i].how != WATCH_FILE || file_holds(&w->items[i], &now);
     return same;
 }
 
@@ -284,7 +291,12 @@ bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
     const struct watched *item = w->items, *end = item + w->n;
     int t = env;
     bool same = true;
+    uint64_t now = 0;
     for (lua_Integer at = 0; same && item < end; item++, at += 3) {
+        if (item->how == WATCH_FILE) { /* t remains the table of the item before */
+            same = file_holds(item, &now);
+            continue;
+        }
         if (at > 0)
             lua_settop(L, list + (t > list && item->again));
         if (!item->again && item->global && env) {
@@ -295,7 +307,6 @@ bool tine__watch_holds(lua_State *L, const struct watch *w, int list, int env) {
         }
         same = item->how == WATCH_FIELD     ? field_holds(L, item, list, at, t)
                : item->how == WATCH_UPVALUE ? upvalue_holds(L, item, t)
-               : item->how == WATCH_FILE    ? tine__file_is_current(item->expected)
                                             : table_holds(L, w, item);
     }
     return same;
