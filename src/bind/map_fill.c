@@ -174,6 +174,7 @@ static int next_input(lua_State *L, struct map *m, int items) {
     int top = lua_gettop(L);
     lua_pushvalue(L, items);
     lua_call(L, 0, LUA_MULTRET);
+    luaL_checkstack(L, 20, "too many values");
     int n = lua_gettop(L) - top;
     return n > 0 && lua_isnil(L, top + 1) ? 0 : n;
 }

@@ -100,6 +100,7 @@ static int settle(lua_State *L) {
     struct future *f = lua_touserdata(L, 4);
     int n = push_end(L, l, 4, 5, &p->letter);
     bool cancelled = p->letter.state == OUTCOME_FAILED && p->letter.code == TINE_ECANCELLED;
+    luaL_checkstack(L, 1, "too many results");
     forget(L, f, 3, number);
     f->phase = cancelled ? PHASE_CANCELLED : PHASE_FINISHED;
     tine__manual_end(L, f, 4, n);

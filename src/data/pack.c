@@ -50,6 +50,7 @@ int tine__data_unpack(lua_State *L, const struct object *o, uint64_t at) {
             return refuse(L, text && strstr(text, "#1") ? 2 : 3);
         lua_settop(L, 2);
     }
+    luaL_checkstack(L, 1, "too many results");
     lua_pushinteger(L, lua_tointeger(L, -1) + (lua_Integer)from);
     lua_replace(L, -2);
     return lua_gettop(L) - 2;
