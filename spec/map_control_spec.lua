@@ -70,6 +70,19 @@ describe("tine map", function()
       assert.equal("a\nb\na\nb\n", map.contents "runs")
     end)
 
+    it("although those that wait for it leave no room", function()
+      -- 16 MiB may wait for a line: when it failed then, nothing was started any more, not even that line.
+      local s = map.shell("timeout 60 " .. map.program .. [[ map -j2 --retries 2 '
+        if _ == "2" then return ("x"):rep(20000000) end
+        if _ == "3" then io.open("third", "w"):close() end
+        if _ == "1" and not io.open "tried" then
+          repeat require "tine".sleep(0.01) until io.open "third" -- so the second has ended
+          io.open("tried", "w"):close()
+          error "first"
+        end' ::: 1 2 3 | wc -c]])
+      assert.same({ "", 20000001 }, { s.err, tonumber(s.out) })
+    end)
+
     it("of functions, also after a crash", function()
       local s = map.run([[--retries 2 '
         if not io.open "seen" then io.open("seen", "w"):close() os.exit(1) end
@@ -250,8 +263,8 @@ describe("tine map", function()
 
     it("keeps of each line only the last run", function()
       for _, how in ipairs { "", "--line-buffer " } do -- which added to what was there
-        for _ = 1, 2 do map.run(how .. "--results again --retries 2 -x 'echo {}; false' ::: a") end
-        assert.equal("a\n", map.contents "again/1/a/stdout")
+        for _ = 1, 2 do map.run(how .. "--results last --retries 2 -x 'echo {}; false' ::: a") end
+        assert.equal("a\n", map.contents "last/1/a/stdout")
       end
     end)
 

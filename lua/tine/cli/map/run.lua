@@ -114,10 +114,15 @@ function Run:submit(job)
   future:add_done_callback(self.on_done)
 end
 
+-- May a job be started? One that has a place in the order already may be what all those wait for that leave no room.
+function Run:may_start()
+  return self.in_flight < self.limit and (self.due or self.again[1] or self.output:has_room())
+end
+
 function Run:start_some()
   local delay = self.settings.delay
   self.waits_for_input, self.waits_until = false, nil
-  while self.in_flight < self.limit and self.output:has_room() do
+  while self:may_start() do
     local job = self.due or self:next_job()
     self.waits_for_input = job == "wait"
     if self.waits_for_input or not job then return end
