@@ -39,6 +39,8 @@ enum gm_type {
 #define GM_LINE 65536u     /* longest line of text */
 #define GM_MOST (1u << 31) /* largest packet that is accepted */
 #define GM_HANDLE 64u      /* bytes of a handle, NUL included, in gearmand */
+/* Largest message (message.h) that fits into a packet, with its seal and all other arguments. */
+#define GM_MESSAGE (GM_MOST - 1024u)
 
 struct gm_text {
     const char *p;

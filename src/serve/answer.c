@@ -73,7 +73,7 @@ void tine__answer_say(struct serve *s, struct work *w, bool last) {
     if (!v)
         return;
     answer_workers(s, w);
-    bool ok = buf_append(&s->sealed, v->id, sizeof v->id) == 0 &&
+    bool ok = w->answers.len <= GM_MESSAGE && buf_append(&s->sealed, v->id, sizeof v->id) == 0 &&
               tine__seal(&s->o->keys, w->key,
                          tine__gm_about(&about, KIND_ANSWERS, v->id, w->unique, w->said),
                          w->answers.data, w->answers.len, &s->sealed) == 0;

@@ -8,8 +8,9 @@ void tine__far_order(struct far_line *l, enum gm_order_kind kind, const char *un
     size_t before = l->orders.len;
     if (unique)
         memcpy(o.unique, unique, sizeof o.unique);
-    if (buf_append(&l->orders, &o, sizeof o) || (n > 0 && buf_append(&l->orders, bytes, n)))
-        l->orders.len = before; /* the host will miss it, and be taken for lost */
+    if (n > GM_MESSAGE - sizeof o || before > GM_MESSAGE - sizeof o - n ||
+        buf_append(&l->orders, &o, sizeof o) || (n > 0 && buf_append(&l->orders, bytes, n)))
+        l->orders.len = before; /* the host will miss it */
 }
 
 void tine__far_say(struct far *f, struct far_line *l) {

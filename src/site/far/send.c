@@ -90,14 +90,14 @@ static bool submit(struct far *f, struct far_sending *s, const struct order *o) 
     return tine__gm_send(&s->server->conn, job_type(o->task->set->priority), 3, args);
 }
 
-/* Put the call into `f->call`. 0 or TINE_ENOMEM. */
+/* Put the call into `f->call`. 0; TINE_ENOMEM, also if it is too large for a message. */
 static int prepare(struct far *f, const struct order *o, const struct site_call *call) {
     struct store_reach names;
     int err = tine__store_reach(call->refs, &names);
     if (!err)
         err = describe(f, o, call, &names, &f->call);
     tine__store_reach_free(&names);
-    return err;
+    return err || f->call.len <= GM_MESSAGE ? err : TINE_ENOMEM;
 }
 
 static struct far_sending *new_sending(const struct far *f, struct far_server *v,
