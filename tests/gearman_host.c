@@ -300,7 +300,24 @@ static void a_host_asks_for_all_errands_again(void) {
     run_tasks(forget, run_twice_everywhere, 15, (const int[]){0, 0, 0}, 3);
 }
 
+/* What a host says when there was no memory for the answer itself. */
+static void a_message_may_be_empty(void) {
+    const struct seal_keys none = {0};
+    struct gm_about about;
+    struct buf sealed, plain;
+    unsigned key;
+    const struct seal_about it = tine__gm_about(&about, KIND_ANSWERS, "host", "unique", 0);
+    tine__buf_init(&sealed);
+    tine__buf_init(&plain);
+    CHECK_EQ(tine__seal(&none, 0, it, NULL, 0, &sealed), 0);
+    CHECK(tine__unseal(&none, it, sealed.data, sealed.len, &plain, &key));
+    CHECK_EQ(plain.len, 0);
+    tine__buf_free(&sealed);
+    tine__buf_free(&plain);
+}
+
 int main(void) {
+    a_message_may_be_empty();
     a_host_asks_for_all_errands_again();
     a_lost_host_hands_its_job_back();
     a_host_prints_and_does_not_say_for_whom();
