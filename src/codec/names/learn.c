@@ -167,12 +167,20 @@ static bool is_filled(struct encoder *e, const struct name *n, saying *says) {
            (n->depth == 1 && !n->meta && n->going == GOES_BY_BOTH && is_filled_field(e, n, says));
 }
 
+/* How the object at `idx` travels. A table that seems to be a class, since it holds functions of its
+** module, may be an object with its methods in its fields. */
+static enum going judge(struct encoder *e, int idx, struct name *n) {
+    enum going going = tine__judge(e, idx, n);
+    bool class = going == GOES_BY_NAME && n->kind == NAME_HELD && !n->keeps;
+    return class && n->file && n->file->lua && !tine__way_is_constant(e, n) ? GOES_BY_BOTH : going;
+}
+
 /* Fill in all that is known about the name of the object at `idx`. 0 or an error. */
 static int learn(struct encoder *e, int idx, struct name *n) {
     lua_State *L = e->L;
     n->file = n->builtin ? NULL : tine__file_of(L, e->c, e->self, tine__name_root(e, n));
-    n->going = (uint8_t)(has_changed(e, n) || reaches_changed(e, n) ? goes_changed(n)
-                                                                    : tine__judge(e, idx, n));
+    n->going =
+        (uint8_t)(has_changed(e, n) || reaches_changed(e, n) ? goes_changed(n) : judge(e, idx, n));
     n->wire_len = 0;
     n->known = true;
     tine__watch_free(&n->watch);

@@ -121,6 +121,10 @@ const char *tine__name_root(struct encoder *e, const struct name *n);
 /* If the way to the object is poor (see ways.c), or does not lead to it any more (`lost`), look for
 ** a better one. May raise memory errors. */
 void tine__choose_way(struct encoder *e, struct name *n, bool lost);
+/* Has the other side an object of the same kind at the same place: is the best way to it made of
+** constant steps? Else it is an object with its methods in its fields, such as a function of the
+** module makes, and at that place there may be another. */
+bool tine__way_is_constant(struct encoder *e, struct name *n);
 
 /* ---- learn.c ---- */
 

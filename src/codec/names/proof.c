@@ -18,7 +18,6 @@
 #include <lauxlib.h>
 #include <limits.h>
 #include <string.h>
-#include "codec/changes/uses.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
@@ -311,47 +310,6 @@ static bool is_stub(struct encoder *e, const struct file *f, int t) {
     return stub;
 }
 
-/* Is the step on top, from object number `from`, one that the file, or another of the reach (uses.h)
-** at `reach`, always makes when it is loaded, as far as the code tells? Items of lists, and fields
-** under keys that no code has, are what the program has asked for. */
-static bool is_constant_step(struct encoder *e, const struct file *f, uint32_t from, int reach) {
-    lua_State *L = e->L;
-    int step = lua_gettop(L);
-    bool constant = true;
-    if (lua_type(L, step) == LUA_TSTRING) {
-        enum store_rank rank = tine__file_key_rank(f, lua_tostring(L, step));
-        constant =
-            rank == STORE_UNKNOWN ? !tine__is_foreign_key(e, f, reach, step) : rank != STORE_VARIES;
-    } else if (lua_isinteger(L, step)) {
-        lua_Integer i = lua_tointeger(L, step);
-        constant = i < 0 && tine__name_walk(e, tine__name_at(e->c, from)) &&
-                   lua_isfunction(L, -1) &&
-                   tine__file_upvalue_rank(f, tine__hash_function(L, e->self, step + 1), (int)-i) !=
-                       STORE_VARIES;
-    }
-    lua_settop(L, step - 1);
-    return constant;
-}
-
-/* Has the other side an object of the same kind at the same place: is the best way to it made of
-** constant steps? Else it is an object with its methods in its fields, such as a function of the
-** module makes, and at that place there may be another. */
-static bool is_constant(struct encoder *e, struct name *n) {
-    lua_State *L = e->L;
-    int top = lua_gettop(L);
-    uint32_t id = (uint32_t)(n - e->c->names.list);
-    bool constant = true;
-    tine__choose_way(e, n, false);
-    tine__push_uses_of(e, n);
-    lua_rawgeti(L, -1, 0);
-    for (; constant && id != n->root; id = tine__name_parent(e, id)) {
-        tine__name_push_step(e, id);
-        constant = is_constant_step(e, n->file, tine__name_parent(e, id), top + 2);
-    }
-    lua_settop(L, top);
-    return constant;
-}
-
 static enum going table_goes(struct encoder *e, int t, struct name *n) {
     const char *root = tine__name_root(e, n);
     if (n->builtin == BUILTIN_TINE)
@@ -364,8 +322,6 @@ static enum going table_goes(struct encoder *e, int t, struct name *n) {
     bool own = has_own(e, n->file, t, module, module) || (!module && is_class(e, t, n));
     if (own && !module && is_stub(e, n->file, t))
         return GOES_BY_VALUE;
-    if (own && !module && n->file->lua && !is_constant(e, n))
-        return GOES_BY_BOTH;
     n->keeps =
         !own && !module && e->c->names.index->list[n - e->c->names.list].keeps && is_private(e, n);
     return own || n->keeps ? GOES_BY_NAME : GOES_BY_BOTH;

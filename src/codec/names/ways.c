@@ -9,12 +9,14 @@
 ** A step has a rank (enum store_rank), and the rank of a way is the worst of its steps'.
 */
 #include <lua.h>
+#include "codec/changes/uses.h"
 #include "codec/encode/encoder.h"
 #include "codec/files/files.h"
 #include "codec/files/record.h"
 #include "codec/limits.h"
 #include "codec/names/index.h"
 #include "codec/names/names.h"
+#include "codec/names/proof.h"
 #include "codec/state.h"
 
 #define POOR (STORE_MENTIONED + 1)
@@ -211,4 +213,44 @@ void tine__choose_way(struct encoder *e, struct name *n, bool lost) {
         return;
     root->ranked = true;
     rank_all(&r);
+}
+
+/* ---- constant ways ---- */
+
+/* Is the step on top, from object number `from`, one that the file, or another of the reach (uses.h)
+** at `reach`, always makes when it is loaded, as far as the code tells? Items of lists, and fields
+** under keys that no code has, are what the program has asked for. */
+static bool is_constant_step(struct encoder *e, const struct file *f, uint32_t from, int reach) {
+    lua_State *L = e->L;
+    int step = lua_gettop(L);
+    bool constant = true;
+    if (lua_type(L, step) == LUA_TSTRING) {
+        enum store_rank rank = tine__file_key_rank(f, lua_tostring(L, step));
+        constant =
+            rank == STORE_UNKNOWN ? !tine__is_foreign_key(e, f, reach, step) : rank != STORE_VARIES;
+    } else if (lua_isinteger(L, step)) {
+        lua_Integer i = lua_tointeger(L, step);
+        constant = i < 0 && tine__name_walk(e, tine__name_at(e->c, from)) &&
+                   lua_isfunction(L, -1) &&
+                   tine__file_upvalue_rank(f, tine__hash_function(L, e->self, step + 1), (int)-i) !=
+                       STORE_VARIES;
+    }
+    lua_settop(L, step - 1);
+    return constant;
+}
+
+bool tine__way_is_constant(struct encoder *e, struct name *n) {
+    lua_State *L = e->L;
+    int top = lua_gettop(L);
+    uint32_t id = (uint32_t)(n - e->c->names.list);
+    bool constant = true;
+    tine__choose_way(e, n, false);
+    tine__push_uses_of(e, n);
+    lua_rawgeti(L, -1, 0);
+    for (; constant && id != n->root; id = tine__name_parent(e, id)) {
+        tine__name_push_step(e, id);
+        constant = is_constant_step(e, n->file, tine__name_parent(e, id), top + 2);
+    }
+    lua_settop(L, top);
+    return constant;
 }
