@@ -101,6 +101,54 @@ describe("a finalizer", function()
     ]])
   end)
 
+  -- Lua then frees objects whose finalizers it could not call. (Of maps only a sanitizer sees what that did.)
+  for name, make in pairs {
+    ["a map"] = [[pool:map(wait, { 1, 2, 3, 4 }, { chunksize = 2 })]],
+    ["chunks of a map"] = [[(function()
+      kept = pool:map(wait, { 1, 2, 3, 4, 5, 6 }, { chunksize = 1 })
+      kept()
+      kept()
+    end)()]],
+  } do
+    it("of " .. name .. " that finds no C stack left does no harm", function()
+      assert.equal("C stack overflow\n6\n", run([[
+        local pool <close> = tine.pool(1)
+        local function wait(n)
+          require "tine".sleep(0.001)
+          return { n }
+        end
+        local function deep(n, f)
+          if n == 0 then return f() end
+          local good, err
+          ("x"):gsub("x", function() good, err = pcall(deep, n - 1, f) end)
+          if not good then error(err, 0) end
+        end
+        local good, err, n = true, nil, 90
+        while good do
+          collectgarbage "stop"
+          local made = { ]] .. make .. [[ }
+          good, err = pcall(deep, n, function()
+            made[1] = nil
+            collectgarbage()
+            collectgarbage()
+          end)
+          local texts = {} -- where those objects were
+          for size = 3400, 40, -8 do
+            for _ = 1, 4 do texts[#texts + 1] = ("s"):rep(size) end
+          end
+          collectgarbage "restart"
+          pool:join()
+          kept = nil
+          collectgarbage()
+          for _, text in ipairs(texts) do assert(not text:find "[^s]") end
+          n = n + 1
+        end
+        print(err)
+        print(#pool:map(wait, { 1, 2, 3, 4, 5, 6 }):totable())
+      ]]))
+    end)
+  end
+
   it("that opens a pool while lua_close runs is waited for", function()
     assert.equal("in lua_close\nthe task\n", run [[
       first = tine.pool(1)

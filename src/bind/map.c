@@ -1,4 +1,5 @@
 /* Maps: the object, and functions for map.lua (map.h). */
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "bind/await.h"
@@ -17,7 +18,9 @@ static void tell_end(lua_State *L) {
 }
 
 static int map_close(lua_State *L) {
-    struct map *m = luaL_checkudata(L, 1, "tine.map");
+    struct map *m = *(struct map **)luaL_checkudata(L, 1, "tine.map");
+    if (!m)
+        return 0;
     lua_settop(L, 1);
     if (m->followed)
         tell_end(L);
@@ -30,8 +33,26 @@ static int map_close(lua_State *L) {
 }
 
 static int map_gc(lua_State *L) {
-    tine__map_end(lua_touserdata(L, 1));
+    struct map **held = lua_touserdata(L, 1), *m = *held;
+    if (m)
+        tine__map_end(m);
+    *held = NULL;
+    free(m);
     return 0;
+}
+
+/* Push a map without content. */
+static struct map *push_map(lua_State *L) {
+    struct map **held = lua_newuserdatauv(L, sizeof *held, MAP_LAST);
+    *held = NULL;
+    luaL_setmetatable(L, "tine.map");
+    struct map *m = *held = sys.malloc(sizeof *m);
+    if (!m)
+        tine__error(L, TINE_ENOMEM, "%s", tine_error_text(TINE_ENOMEM));
+    memset(m, 0, offsetof(struct map, bytes));
+    list_init(&m->chunks);
+    list_init(&m->news);
+    return m;
 }
 
 /* new(pool or view, function, items, length or nil, control, ordered, return errors, on_event):
@@ -39,10 +60,7 @@ static int map_gc(lua_State *L) {
 static int map_new(lua_State *L) {
     struct view *v = tine__check_live_view(L, 1);
     lua_settop(L, 8);
-    struct map *m = lua_newuserdatauv(L, sizeof *m, MAP_LAST);
-    memset(m, 0, offsetof(struct map, bytes));
-    list_init(&m->chunks);
-    list_init(&m->news);
+    struct map *m = push_map(L);
     m->is_list = !lua_isnil(L, 4);
     m->patient = !m->is_list || luaL_getmetafield(L, 3, "__index") != LUA_TNIL;
     lua_settop(L, 9);
@@ -67,7 +85,6 @@ static int map_new(lua_State *L) {
     lua_setiuservalue(L, 9, MAP_QUEUE);
     m->core = v->core;
     tine__call_buf_init(&m->call, v->core->p, m->bytes, sizeof m->bytes);
-    luaL_setmetatable(L, "tine.map");
     return 1;
 }
 
@@ -106,8 +123,7 @@ static int map_over(lua_State *L) {
 
 /* follow(map): count its steps for `followed`. */
 static int map_follow(lua_State *L) {
-    struct map *m = luaL_checkudata(L, 1, "tine.map");
-    m->followed = true;
+    check_map(L, 1)->followed = true;
     return 0;
 }
 

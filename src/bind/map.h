@@ -5,7 +5,8 @@
 ** each is sent as it was then), one behind the other, in the map's own buffer. A chunk is made of
 ** that buffer: a userdata with the item and its outcomes, anchored while in flight and queued in
 ** the map until its results are taken. The map knows its chunks by a C list, and each chunk its
-** map, which may be collected first.
+** map, which may be collected first. So the struct is allocated apart from the userdata: when the C
+** stack is nearly used up, Lua frees a userdata without having called its __gc.
 **
 **   map.c        the object           map_chunk.c  chunks in flight, and their ends
 **   map_fill.c   reading, sending     map_take.c   taking results, waiting for them
@@ -16,6 +17,7 @@
 #define TINE_BIND_MAP_H
 
 #include "bind/chunk.h"
+#include "bind/errors.h"
 #include "bind/submit.h"
 
 enum { /* user values of a map */
@@ -53,7 +55,7 @@ struct map {
     /* Number of the map among the calls of submit and map on its pool. */
     uint64_t serial;
     lua_Integer head, tail; /* serials of the oldest and the newest chunk */
-    struct list chunks;     /* chunks that are not collected */
+    struct list chunks;     /* chunks that have not landed, or whose events were not heard */
     struct list news;       /* unordered maps: chunks with results to take */
     struct chunk *chunk;    /* the current chunk */
     uint32_t k;             /* its next task */
@@ -81,9 +83,15 @@ struct chunk { /* user values: core, view, MAP_ON_EVENT */
     struct outcome outcomes[];
 };
 
-/* The map at `arg`; raises in a forked child. */
+/* The map at `idx`, which is one; NULL: it was finalized. */
+static inline struct map *map_at(lua_State *L, int idx) {
+    return *(struct map **)lua_touserdata(L, idx);
+}
+/* The map at `arg`; raises in a forked child, and if it was finalized. */
 static inline struct map *check_map(lua_State *L, int arg) {
-    struct map *m = luaL_checkudata(L, arg, "tine.map");
+    struct map *m = *(struct map **)luaL_checkudata(L, arg, "tine.map");
+    if (!m) /* a finalizer of an older object may still have it */
+        tine__error(L, TINE_EINVALID, "this map has been finalized");
     tine__check_process(L, m->core);
     return m;
 }

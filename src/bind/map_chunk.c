@@ -50,12 +50,26 @@ bool tine__chunk_enqueue(lua_State *L, struct map *m) {
     return true;
 }
 
+static void leave_map(struct map *m, struct chunk *c) {
+    (void)m;
+    c->map = NULL;
+    if (c->events)
+        tine__events_drop(c->events);
+    list_remove(&c->fresh);
+    list_remove(&c->node);
+}
+
 void tine__chunk_dequeue(lua_State *L, struct map *m) {
     if (!m->unsent)
         return;
     if (lua_getiuservalue(L, 1, MAP_QUEUE) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, m->unsent);
+        struct chunk *c = lua_touserdata(L, -1);
+        if (c)
+            leave_map(m, c);
         lua_pushnil(L);
-        lua_rawseti(L, -2, m->unsent);
+        lua_rawseti(L, -3, m->unsent);
+        lua_pop(L, 1);
     }
     lua_pop(L, 1);
     m->tail--;
@@ -175,6 +189,9 @@ void tine__chunk_released(lua_State *L, struct anchor *a) {
     if (!a->slot)
         return; /* a finalizer that ran meanwhile has taken the item back */
     tine__landed(L, a, c->core);
+    /* Nothing can come any more that the map must know of. */
+    if (!c->events || tine__events_unread(c->events) == 0)
+        list_remove(&c->node);
     if (c->collected)
         free_outcomes(c);
 }
@@ -191,15 +208,6 @@ static void each_chunk(struct map *m, void (*act)(struct map *m, struct chunk *c
 static void cancel_chunk(struct map *m, struct chunk *c) {
     if (c->anchor.item && !c->anchor.item->released)
         tine__item_cancel(m->core->p, c->anchor.item);
-}
-
-static void leave_map(struct map *m, struct chunk *c) {
-    (void)m;
-    c->map = NULL;
-    if (c->events)
-        tine__events_drop(c->events);
-    list_remove(&c->fresh);
-    list_remove(&c->node);
 }
 
 void tine__map_drop_buffer(struct map *m) {
@@ -223,6 +231,8 @@ void tine__map_end(struct map *m) {
             tine__map_drop_buffer(m);
     }
     each_chunk(m, leave_map);
+    while (list_pop(&m->news))
+        ; /* chunks that have landed */
 }
 
 uint64_t tine__map_unfinished(const struct map *m, uint64_t all) {

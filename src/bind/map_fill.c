@@ -202,7 +202,7 @@ static bool was_slow(struct map *m) {
 
 /* (map, n, size) */
 static int fill(lua_State *L) {
-    struct map *m = lua_touserdata(L, 1);
+    struct map *m = map_at(L, 1);
     uint64_t n = (uint64_t)lua_tointeger(L, 2), began = tine__now();
     bool single = settings_retry(m->settings); /* each item is tried again by itself */
     uint32_t size = single ? 1 : (uint32_t)lua_tointeger(L, 3);
@@ -227,7 +227,7 @@ static int fill(lua_State *L) {
 
 /* (map) */
 static int flush_rest(lua_State *L) {
-    struct map *m = lua_touserdata(L, 1);
+    struct map *m = map_at(L, 1);
     lua_pushboolean(L, !flush_with(L, m, !m->yields, NULL, 0));
     return 1;
 }

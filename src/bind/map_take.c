@@ -143,8 +143,8 @@ static int advanced(lua_State *L, int status, lua_KContext ctx) {
 
 /* The iterator's __call: takes a result that is there; map.lua does the rest. */
 int tine__map_call(lua_State *L) {
-    struct map *m = lua_touserdata(L, 1);
-    if (m->closed)
+    struct map *m = map_at(L, 1);
+    if (!m || m->closed)
         return 0;
     tine__check_process(L, m->core);
     if (!m->followed && can_take_heard(L, m))
