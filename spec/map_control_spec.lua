@@ -460,6 +460,14 @@ describe("tine map", function()
 
   -- "Too many open files", in the middle of it all: there were twice as many commands under way, and the file that each
   -- worker has was not counted.
+  it("opens a pipe with --progress when its turn comes, and once", function()
+    -- It was opened for its size, too, and closed: what writes into it died of SIGPIPE, and the program waited for it.
+    map.file("lines", "1\n2\n3\n4\n")
+    local s = map.shell("mkfifo late; { : > opened; echo 5; } > late & timeout 60 " .. map.program ..
+      " map --progress -j1 -x 'test {} != 1 || test ! -e opened && echo {}' lines late")
+    assert.same({ "1\n2\n3\n4\n5\n", 0 }, { s.out, s.code }, s.err)
+  end)
+
   it("has as many commands at a time as files may be open, and refuses more", function()
     local function run(files, jobs)
       return map.shell(("ulimit -n %d; seq 200 | %s map -j%d -x 'sleep 0.01; echo'"):format(files, map.program, jobs))

@@ -124,6 +124,17 @@ static int cli_remaining(lua_State *L) {
     return 1;
 }
 
+/* file_size(path) -> bytes; 0 if there is nothing; nil for other things than files. Opens nothing: a
+** pipe would take that for its reader. */
+static int cli_file_size(lua_State *L) {
+    struct stat st;
+    bool there = stat(luaL_checkstring(L, 1), &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
+        return 0;
+    lua_pushinteger(L, there ? (lua_Integer)st.st_size : 0);
+    return 1;
+}
+
 /* truncate(fd, bytes) */
 static int cli_truncate(lua_State *L) {
     int ok = ftruncate(descriptor(L, 1), (off_t)luaL_checkinteger(L, 2)) == 0;
@@ -284,23 +295,12 @@ static int cli_copy(lua_State *L) {
 
 void add_descriptors(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"open", cli_open},
-        {"temporary", cli_temporary},
-        {"memory", cli_memory},
-        {"close", cli_close},
-        {"duplicate", cli_duplicate},
-        {"path", cli_path},
-        {"size", cli_size},
-        {"remaining", cli_remaining},
-        {"truncate", cli_truncate},
-        {"contents", cli_contents},
-        {"collect", cli_collect},
-        {"write", cli_write},
-        {"lock", cli_lock},
-        {"make_folder", cli_make_folder},
-        {"poll", cli_poll},
-        {"copy", cli_copy},
-        {NULL, NULL},
+        {"open", cli_open},         {"temporary", cli_temporary}, {"memory", cli_memory},
+        {"close", cli_close},       {"duplicate", cli_duplicate}, {"path", cli_path},
+        {"size", cli_size},         {"remaining", cli_remaining}, {"file_size", cli_file_size},
+        {"truncate", cli_truncate}, {"contents", cli_contents},   {"collect", cli_collect},
+        {"write", cli_write},       {"lock", cli_lock},           {"make_folder", cli_make_folder},
+        {"poll", cli_poll},         {"copy", cli_copy},           {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

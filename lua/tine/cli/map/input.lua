@@ -139,9 +139,8 @@ end
 function Files:total()
   local sum = 0
   for _, name in ipairs(self.names) do
-    local fd = name == "-" and STDIN or host.open(name, "r")
-    local size = not fd and 0 or host.remaining(fd)
-    if fd and fd ~= STDIN then host.close(fd) end
+    local size
+    if name == "-" then size = host.remaining(STDIN) else size = host.file_size(name) end
     if not size then return nil end
     sum = sum + size
   end
