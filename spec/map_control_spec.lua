@@ -306,6 +306,14 @@ describe("tine map", function()
         [[%s map -x echo < in | cat > out; wait; cat out]]):format(map.program))
       assert.same({ "c\nd\n", 0 }, { s.out, s.code })
     end)
+
+    it("before somebody writes into the named pipe that comes next", function()
+      -- Opening the pipe waited for the writer, and all else with it.
+      map.file("first", "a\n")
+      local s = map.shell(("rm -f out; mkfifo next; { until grep -q A out; do sleep 0.01; done; echo b > next; } & " ..
+        "timeout 60 %s map '_:upper()' first next > out; wait; cat out"):format(map.program))
+      assert.same({ "A\nB\n", 0 }, { s.out, s.code })
+    end)
   end)
 
   describe("ends", function()

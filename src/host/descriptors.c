@@ -26,11 +26,11 @@ static bool is_folder(int fd) {
     return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* open(path, mode) -> fd. Modes: "r" (no folder, which cannot be read), "w" (creates or empties the
-** file), "a" (writes go to its end) */
+/* open(path, mode) -> fd. Modes: "r" (no folder, which cannot be read; a named pipe at once, before
+** somebody writes into it), "w" (creates or empties the file), "a" (writes go to its end) */
 static int cli_open(lua_State *L) {
     const char *path = luaL_checkstring(L, 1), *mode = luaL_checkstring(L, 2);
-    int flags = O_CLOEXEC | (*mode == 'r'   ? O_RDONLY
+    int flags = O_CLOEXEC | (*mode == 'r'   ? O_RDONLY | O_NONBLOCK
                              : *mode == 'w' ? O_RDWR | O_CREAT | O_TRUNC
                                             : O_RDWR | O_CREAT | O_APPEND);
     int fd = open(path, flags, 0666);
