@@ -4,7 +4,8 @@
 ** other side can compare:
 **
 **     tables of a module that hold functions which its file defines (module tables, classes): the
-**         file's hash travels along, and for a table in a module a witness (witness.h)
+**         file's hash travels along, and for a table in a module a witness (witness.h); the way to it
+**         has to be constant, too (ways.c)
 **     functions that the file makes once, neither inside of another function nor in a loop: the
 **         function's hash travels along
 **     private tables in which the module keeps data about other objects (encode/kept.c)

@@ -1,4 +1,4 @@
-/* Choosing the best of several ways to an object.
+/* Choosing the best of several ways to an object; and which ways are the same on the other side.
 **
 ** The index has the shortest way, which may lead through a variable (files/scan.c): on the other
 ** side it may then lead to something else. So before an object travels by such a *poor* way, all
