@@ -109,20 +109,6 @@ describe("done callbacks", function()
     assert.is_nil(errors[3][1])
   end)
 
-  -- Without memory no traceback is made: an earlier one was told in place of the error.
-  it("by want of memory are told as such", function()
-    local future = pool:with { memory = 16 << 20, output = "capture" }:submit(function()
-      local by_hand = require "tine".future()
-      by_hand:add_done_callback(function() error "the first" end)
-      by_hand:add_done_callback(function() return ("x"):rep(64 << 20) end)
-      by_hand:set_result()
-    end)
-    future:result()
-    local told = future:output()
-    assert.matches("callback of manual future: [^\n]*the first\n", told)
-    assert.matches("callback of manual future: not enough memory\n", told)
-  end)
-
   it("whose report fails too stop nothing", function()
     local own <close> = tine.pool { workers = 1, on_callback_error = function() end }
     local f, seen = own:submit(math.abs, 1), false

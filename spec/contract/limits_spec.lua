@@ -91,6 +91,20 @@ describe("a memory limit", function()
     assert.equal("memory", tine.kind(view:submit(hold, 2 * MIB):exception(20)))
   end)
 
+  -- Without memory no traceback is made: an earlier one was told in place of the error.
+  it("that a callback meets is told as such", function()
+    local future = pool:with { memory = 16 * MIB, output = "capture" }:submit(function()
+      local by_hand = require "tine".future()
+      by_hand:add_done_callback(function() error "the first" end)
+      by_hand:add_done_callback(function() return ("x"):rep(64 << 20) end)
+      by_hand:set_result()
+    end)
+    future:result()
+    local told = future:output()
+    assert.matches("callback of manual future: [^\n]*the first\n", told)
+    assert.matches("callback of manual future: not enough memory\n", told)
+  end)
+
   it("raises Lua's own error, in coroutines too, which a task may catch", function()
     local view = pool:with { memory = 2 * MIB }
     assert.equal("not enough memory", view:submit(function(f)
