@@ -491,7 +491,7 @@ describe("events", function()
     -- its chunk, left the iterator to read behind the chunk's end.
     for name, act in pairs { ["take results"] = function(it) return it() end,
       ["close the map"] = function(it) it:close() end } do
-      it("may " .. name .. " in on_event", function()
+      it("may " .. name .. " in on_event #here", function() -- a buffer is shared with it
         local pool = pool_of { workers = 1 }
         local taken, results, it = tine.buffer(8), {}, nil
         local function keep(i, list)
