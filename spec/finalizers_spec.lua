@@ -1,34 +1,19 @@
 -- Code that submits while another call is encoded: finalizers, which any allocation may run, and encode functions.
+local litter = require "spec.support.litter"
 local tine = require "tine"
 
 describe("what is submitted while a call is encoded", function()
   local pool
   local own, other = { "own" }, { "other" }
-  local wait, ran, act -- what a finalizer does when `wait` others have run
-  local littering
+  local act -- what a finalizer does
   local Class = {}
-
-  -- Finalizers that the collector runs at each allocation that may run it.
-  local function litter()
-    setmetatable({}, { __gc = function()
-      wait = wait - 1
-      if wait == 0 then
-        ran = true
-        act()
-      end
-      if littering then litter() end
-    end })
-  end
 
   -- Call f while a finalizer submits something, once at each place where finalizers run.
   local function at_each_place(f)
-    local places = 0
-    repeat
-      wait, ran = places + 1, false
-      f(function() wait = 0 end)
-      if ran then places = places + 1 end
-    until not ran
-    return places
+    return litter.at_each_place(function(start, stop)
+      start()
+      f(stop)
+    end, function() act() end)
   end
 
   setup(function()
@@ -37,14 +22,10 @@ describe("what is submitted while a call is encoded", function()
       act()
       return 1
     end, function() return {} end)
-    wait, littering = 0, true
-    collectgarbage("incremental", 1, 1000, 30) -- whole cycles, one upon the other
-    litter()
-    collectgarbage()
+    litter.begin()
   end)
   teardown(function()
-    littering = false
-    collectgarbage("incremental", 200, 100, 13)
+    litter.finish()
     pool:shutdown()
   end)
 

@@ -3,36 +3,21 @@
 local program = require "spec.support.program"
 
 -- at_each_place(prepare, call, act): calls `call` with what `prepare` returns while a finalizer calls `act` with the
--- same, once at each place where finalizers run in `call`. Returns the number of places.
+-- same, once at each place where finalizers run in `call`, until that calls its second argument. Returns the number of
+-- places.
 local PLACES <const> = [[
   local tine = require "tine"
-  local wait, ran, act = 0, false, nil
-  local function litter() -- whole cycles, one upon the other: a finalizer at each allocation that may run one
-    setmetatable({}, { __gc = function()
-      wait = wait - 1
-      if wait == 0 then
-        ran = true
-        act()
-      end
-      if act then litter() end
-    end })
-  end
+  local litter = require "spec.support.litter"
   local function at_each_place(prepare, call, what)
-    local places = 0
-    collectgarbage("incremental", 1, 1000, 30)
-    act = litter
-    litter()
-    collectgarbage()
-    repeat
-      local thing = prepare()
-      act, ran = function() what(thing) end, false
-      wait = places + 1
-      call(thing)
-      wait = 0
-      if ran then places = places + 1 end
-    until not ran
-    act = nil
-    collectgarbage("incremental", 200, 100, 13)
+    local thing
+    litter.begin()
+    local places = litter.at_each_place(function(start, stop)
+      thing = prepare()
+      start()
+      call(thing, stop)
+      stop()
+    end, function() what(thing) end)
+    litter.finish()
     return places
   end
 ]]
@@ -56,10 +41,10 @@ describe("a finalizer", function()
         local future = pool:submit(ignore)
         future:result()
         return { pool = pool, view = view, future = future, long = long, ignore = ignore }
-      end, function(t)
+      end, function(t, stop)
         local ok, result = pcall(function() ]] .. call .. [[ end)
         if not ok then kinds[#kinds + 1] = tine.kind(result) or result end
-        wait = 0
+        stop()
         t.pool:shutdown { cancel_futures = true }
       end, function(t) t.pool:shutdown() end)
       local set = {}
@@ -90,9 +75,9 @@ describe("a finalizer", function()
     assert.equal("true\n", run [[
       local many = {}
       for i = 1, 34 do many[i] = tine.pool(1) end
-      local places = at_each_place(function() return {} end, function(more)
+      local places = at_each_place(function() return {} end, function(more, stop)
         tine.wait { many[1]:submit(tine.sleep, 0.01) }
-        wait = 0
+        stop()
         for _, pool in ipairs(more) do pool:shutdown() end
       end, function(more)
         for i = 1, 8 do more[i] = tine.pool(1) end
