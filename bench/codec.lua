@@ -5,6 +5,7 @@
 -- Ours encodes into a buffer, as the pool does into shared memory; cjson makes a string.
 local test = require "tine_codec_test"
 local cjson = require "cjson"
+local modules = require "bench.modules"
 local clock = os.clock
 
 local ROUNDS = tonumber(arg and arg[1]) or 150
@@ -100,37 +101,8 @@ for i, f in ipairs(functions) do
 end
 
 -- The first function that a codec sends: what is loaded is looked through for names; a further codec of the state finds
--- that done. Modules of ten functions, a class and some data.
-local directory = os.tmpname()
-os.remove(directory)
-assert(os.execute("mkdir " .. directory))
-package.path = directory .. "/?.lua;" .. package.path
-
-local function module_text()
-  local text = { [[
-    local M, Class = {}, {}
-    Class.__index = Class
-    function Class:get() return self.x end
-    local function helper(x) return x + 1 end
-    function M.new(x) return setmetatable({ x = x }, Class) end
-    M.limits = { low = 1, names = { "a", "b" } }]] }
-  for k = 1, 10 do text[#text + 1] = ("function M.f%d(a) return helper(a) + %d end"):format(k, k) end
-  text[#text + 1] = "return M"
-  return table.concat(text, "\n")
-end
-
-local function load_modules(from, to)
-  for i = from, to do
-    local path = ("%s/bench_module_%d.lua"):format(directory, i)
-    local file = assert(io.open(path, "w"))
-    file:write(module_text())
-    file:close()
-    require("bench_module_" .. i)
-    os.remove(path)
-  end
-end
-
-local function first_submit()
+-- that done. (A pool has its codec do this while its workers start: `bench/tine.lua modules`.)
+local function first_function()
   local codec, fn = test.codec(), load "return 1"
   collectgarbage()
   local start = clock()
@@ -139,11 +111,10 @@ local function first_submit()
 end
 
 print()
-print(("%-26s %10s %5s   %10s %5s"):format("first submit, modules", "first us", "goal", "further us", "goal"))
+print(("%-26s %10s %5s   %10s %5s"):format("first function, modules", "first us", "goal", "further us", "goal"))
 for _, n in ipairs { 0, 50, 200 } do
-  load_modules(n == 200 and 51 or 1, n)
-  local first, further = first_submit(), math.huge
-  for _ = 1, 10 do further = math.min(further, first_submit()) end
+  modules.load(n == 200 and 51 or 1, n)
+  local first, further = first_function(), math.huge
+  for _ = 1, 10 do further = math.min(further, first_function()) end
   print(("%-26d %10.0f %5d   %10.0f %5d"):format(n, first, 2000, further, 1000))
 end
-os.remove(directory)

@@ -1,10 +1,12 @@
 -- What Tine does (two workers unless said otherwise): prints lines of `measure value`.
 --
---   lua5.4 bench/tine.lua [group...]     groups: quick (default), big (a heap of 1 GB), flat, idle, busy, priorities
+--   lua5.4 bench/tine.lua [group...]     groups: quick (default), big (a heap of 1 GB), flat, idle, busy,
+--                                        priorities, modules
 --
 -- Times are in seconds, memory in bytes, rates per second. Peers in bench/peers print the same measures.
 local lfs = require "lfs"
 local measure = require "bench.measure"
+local modules = require "bench.modules"
 local nap = require "nap"
 local processes = require "spec.support.processes"
 local tine = require "tine"
@@ -271,6 +273,20 @@ function groups.priorities()
     collectgarbage()
     report("submits_" .. kind, submits(kind == "mixed"))
   end
+end
+
+-- The first submit of a program with many modules, and of one that loads them when its pool is open.
+function groups.modules()
+  local function first_submit(late)
+    if not late then modules.load(1, 200) end
+    local pool <close> = tine.pool { workers = 1 }
+    if late then modules.load(201, 400) end
+    local elapsed = timed(pool.submit, pool, noop)
+    collectgarbage()
+    return elapsed
+  end
+  report("first_submit", first_submit(false))
+  report("first_submit_late", first_submit(true))
 end
 
 -- How often any thread of a pool that has nothing to do wakes up in a second.

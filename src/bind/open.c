@@ -131,6 +131,7 @@ int tine__pool_open_lua(lua_State *L) {
     lua_setmetatable(L, core - 1);
     tine__view_adopt_settings(L, core - 1, said);
     tine__core_equip(L, c, core, 1, o.boot.send_globals);
+    tine__codec_learn(L, c->codec); /* the workers start meanwhile */
     if (o.far)
         tine__open_initialize(L, c, core - 1, 1);
     lua_settop(L, core - 1);

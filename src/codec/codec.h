@@ -160,8 +160,9 @@ struct codec *tine__codec_new(lua_State *L, const struct codec_options *options)
 /* Change options.send_globals. */
 void tine__codec_send_globals(struct codec *c, bool send);
 
-/* Build the index of names (names/index.h) now, before the first message needs it: for a process
-** from which workers are forked. Raises memory errors. */
+/* Build the index of names (names/index.h) now, so that the first message need not: for a pool that
+** is opened, whose workers start meanwhile, and for a process from which workers are forked. Raises
+** memory errors. */
 void tine__codec_learn(lua_State *L, struct codec *c);
 
 /* Begin a new message: append to `out` a function segment with the function at stack index `fn`: a

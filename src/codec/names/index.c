@@ -1,5 +1,5 @@
-/* Building the index of names (names.c): done when an object turns up that has no name, and again
-** when modules were loaded. */
+/* Building the index of names (names.c): done when the pool is opened, and when an object turns up
+** that has no name and modules were loaded since. */
 #include <lauxlib.h>
 #include <string.h>
 #include "base/hot.h"
