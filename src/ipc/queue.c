@@ -83,14 +83,26 @@ static void find_greatest(struct queue *q, uint64_t tail) {
     }
 }
 
-/* Is an item of this label taken after all that are READY? */
+/* Is an item of this label taken after all that are READY? Words that workers write are looked at
+** only where `false` would go on being wrong. */
 static bool is_last(struct queue *q, uint64_t label, uint64_t tail) {
     if (label >= q->greatest)
         return true;
-    if (is_ready(q, q->last))
+    if (q->last >= q->from)
         return false;
     find_greatest(q, tail);
     return label >= q->greatest;
+}
+
+/* Items that are put soon will be taken before others, too: with all of them `mixed`, a word that
+** workers read for each item is not written for each. */
+#define MIXED_AHEAD 64
+
+static void note_mixed(struct queue *q, uint64_t tail) {
+    if ((int64_t)(atomic_load_explicit(&q->c->mixed, memory_order_relaxed) - tail) > 0)
+        return;
+    /* release: the labels */
+    atomic_store_explicit(&q->c->mixed, tail + MIXED_AHEAD, memory_order_release);
 }
 
 /* Item `tail`, which has its place, becomes READY. */
@@ -100,8 +112,7 @@ static void append(struct queue *q, uint64_t tail, uint64_t label) {
         q->greatest = label;
         q->last = tail;
     } else {
-        /* release: the labels */
-        atomic_store_explicit(&q->c->mixed, tail + 1, memory_order_release);
+        note_mixed(q, tail);
     }
     atomic_store_explicit(state_of(q, tail), word_of(tail, 0, SLOT_READY), memory_order_release);
     atomic_store_explicit(&q->c->tail, tail + 1, memory_order_release);
@@ -142,7 +153,7 @@ bool tine__queue_withdraw(struct queue *q, uint64_t seq) {
 bool tine__queue_renew(struct queue *q, uint32_t *ref, uint64_t *seq, struct queue_past *past) {
     uint64_t word, tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint64_t mixed = atomic_load_explicit(&q->c->mixed, memory_order_relaxed);
-    if (!tine__queue_find(q, &word))
+    if ((int64_t)(mixed - q->from) < LONG || !tine__queue_find(q, &word))
         return false;
     uint64_t oldest = q->from;
     if ((int64_t)(mixed - oldest) < LONG || !tine__places_room(q, tail) ||

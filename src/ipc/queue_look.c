@@ -53,10 +53,11 @@ static void list(struct next *l, uint64_t seq, uint64_t label) {
 static void look_on(struct queue *q, uint64_t end) {
     struct next *l = &q->next;
     for (; (int64_t)(end - l->looked) > 0; l->looked++) {
-        uint64_t word = atomic_load_explicit(state_of(q, l->looked), memory_order_relaxed);
+        /* acquire: the label */
+        uint64_t word = atomic_load_explicit(state_of(q, l->looked), memory_order_acquire);
         if (newer(word, l->looked) < 0)
             return;
-        if (is_ready(q, l->looked))
+        if (word == word_of(l->looked, 0, SLOT_READY))
             list(l, l->looked, label_of(q, l->looked));
     }
 }

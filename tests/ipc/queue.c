@@ -48,8 +48,10 @@ static uint64_t put_as(uint64_t id, uint64_t label) {
     return seq;
 }
 
+/* Behind all others. */
 static uint64_t put(uint64_t id) {
-    return put_as(id, 0);
+    static uint64_t label = UINT64_C(1) << 32;
+    return put_as(id, label++);
 }
 
 static enum slot_state state(uint64_t seq) {
