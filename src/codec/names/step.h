@@ -4,6 +4,13 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+/* Is the key at stack index `key` one that can be a step? */
+static inline bool step_is_key(lua_State *L, int key) {
+    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
+                                               lua_tointeger(L, key) < INT32_MAX);
+}
 
 /* Replace the value at `at` by the value that is a step from it. The step is on top, and popped.
 ** False: it leads nowhere. */

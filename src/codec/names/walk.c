@@ -10,6 +10,7 @@
 #include "codec/names/index.h"
 #include "codec/names/names.h"
 #include "codec/names/proof.h"
+#include "codec/names/step.h"
 #include "codec/names/walk.h"
 #include "codec/state.h"
 
@@ -214,11 +215,6 @@ static void meet(struct building *b, int key) {
         enter(b, key);
 }
 
-static bool is_step(lua_State *L, int key) {
-    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
-                                               lua_tointeger(L, key) < INT32_MAX);
-}
-
 /* Walk over the fields and items of the table at `t`. */
 static void enter_fields(struct building *b, int t) {
     lua_State *L = b->e->L;
@@ -226,7 +222,7 @@ static void enter_fields(struct building *b, int t) {
     for (lua_pushnil(L); lua_next(L, t) && !b->failed; lua_pop(L, 1)) {
         if (--left < 0)
             break;
-        if (is_step(L, -2))
+        if (step_is_key(L, -2))
             meet(b, t + 1);
     }
     lua_settop(L, t);

@@ -17,6 +17,7 @@
 #include "codec/names/index.h"
 #include "codec/names/names.h"
 #include "codec/names/proof.h"
+#include "codec/names/step.h"
 #include "codec/state.h"
 
 #define POOR (STORE_MENTIONED + 1)
@@ -147,11 +148,6 @@ static void look_at_way(struct ranking *r, int step) {
     lua_pop(L, 1);
 }
 
-static bool is_step(lua_State *L, int key) {
-    return lua_type(L, key) == LUA_TSTRING || (lua_isinteger(L, key) && lua_tointeger(L, key) > 0 &&
-                                               lua_tointeger(L, key) < INT32_MAX);
-}
-
 /* Look at all steps from object number `id`, except its metatable. */
 static void look_from(struct ranking *r, uint32_t id) {
     lua_State *L = r->e->L;
@@ -159,7 +155,7 @@ static void look_from(struct ranking *r, uint32_t id) {
     if (r->e->c->names.index->list[id].kind != NAME_CFUNCTION && begin(r, id)) {
         if (lua_istable(L, r->at)) {
             for (lua_pushnil(L); left > 0 && lua_next(L, r->at); lua_pop(L, 1), left--)
-                if (is_step(L, -2))
+                if (step_is_key(L, -2))
                     look_at_way(r, r->at + 1);
         } else if (r->hash && tine__file_function(r->file, r->hash)) {
             for (int i = 1; lua_pushinteger(L, -i), lua_getupvalue(L, r->at, i);
