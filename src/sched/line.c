@@ -69,16 +69,40 @@ static void unlink_line(struct policy *p, struct line *l) {
     p->nlines--;
 }
 
+/* --- buckets --- */
+
+/* A bucket lives as long as tasks of its priority do. That of urgent ones comes and goes nearly with
+** each task, so some are kept for the next. */
+#define MOST_SPARE 16
+
+static struct bucket *bucket_new(struct policy *p) {
+    struct list *node = list_pop(&p->spare);
+    if (!node)
+        return sys.calloc(1, sizeof(struct bucket));
+    struct bucket *b = LIST_ITEM(node, struct bucket, turns);
+    p->nspare--;
+    *b = (struct bucket){0};
+    return b;
+}
+
+static void bucket_free(struct policy *p, struct bucket *b) {
+    tine__timer_clear(&p->steps, &b->step);
+    if (p->nspare == MOST_SPARE) {
+        free(b);
+        return;
+    }
+    list_push_front(&p->spare, &b->turns);
+    p->nspare++;
+}
+
 /* Free a line; with `plain`, its bucket. */
 static void forget(struct policy *p, struct line *l) {
     struct bucket *b = l->bucket;
     unlink_line(p, l);
-    if (l != &b->plain) {
+    if (l == &b->plain)
+        bucket_free(p, b);
+    else
         free(l);
-    } else {
-        tine__timer_clear(&p->steps, &b->step);
-        free(b);
-    }
 }
 
 void tine__line_drop(struct policy *p, struct line *l) {
@@ -103,7 +127,7 @@ static struct bucket *bucket_for(struct policy *p, int64_t priority) {
     struct line *l = find(p, hash, priority, NULL, 0);
     if (l)
         return l->bucket;
-    struct bucket *b = sys.calloc(1, sizeof *b);
+    struct bucket *b = bucket_new(p);
     if (!b)
         return NULL;
     b->priority = priority;
@@ -140,6 +164,7 @@ struct line *tine__line_for(struct policy *p, const struct settings *set) {
 
 int tine__line_table_init(struct policy *p) {
     p->buckets.before = bucket_before;
+    list_init(&p->spare);
     p->size = FIRST_SIZE;
     p->table = sys.calloc(p->size, sizeof *p->table);
     return p->table ? 0 : TINE_ENOMEM;
@@ -153,6 +178,8 @@ void tine__line_table_free(struct policy *p) {
                 if ((l->group_len > 0) == groups)
                     forget(p, l);
             }
+    while (p->table && !list_empty(&p->spare))
+        free(LIST_ITEM(list_pop(&p->spare), struct bucket, turns));
     free(p->table);
     p->table = NULL;
 }

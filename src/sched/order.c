@@ -49,6 +49,8 @@ static struct task *queued(const struct list *node) {
 /* `before` and `behind` have become neighbours in the site's queue: note when ageing may make them
 ** cross. */
 static void note_order(struct sched *s, const struct task *before, const struct task *behind) {
+    if (tine__policy_are_equal(before, behind))
+        return; /* they never cross */
     uint64_t until = tine__policy_crossing(&s->policy, before, behind);
     if (until < s->in_order)
         s->in_order = until;

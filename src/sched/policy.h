@@ -59,7 +59,9 @@ struct policy {
     struct line *recent; /* of the last submit; it may have no tasks */
     struct line **table; /* lines by the hash of priority and group, linked by `chain` */
     uint64_t nlines, size;
-    uint64_t ngroups; /* lines that have a group */
+    uint64_t ngroups;  /* lines that have a group */
+    struct list spare; /* buckets for priorities to come, linked by `turns` */
+    unsigned nspare;
 };
 
 /* 0 or TINE_ENOMEM. */
