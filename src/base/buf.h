@@ -63,10 +63,10 @@ static inline char *buf_take(struct buf *b, size_t n) {
     return at;
 }
 
-/* Append `n` bytes. 0 or TINE_ENOMEM. */
+/* Append `n` bytes; without any, `p` may be NULL. 0 or TINE_ENOMEM. */
 static inline int buf_append(struct buf *b, const void *p, size_t n) {
     int err = buf_reserve(b, n);
-    if (err)
+    if (err || n == 0)
         return err;
     memcpy(buf_end(b, n), p, n);
     b->len += n;

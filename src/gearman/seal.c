@@ -143,7 +143,7 @@ static int wrap(const char *bytes, size_t n, struct buf *out) {
     if (n > SIZE_MAX - 1 || buf_reserve(out, n + 1))
         return TINE_ENOMEM;
     buf_append(out, &kind, 1);
-    return n == 0 ? 0 : buf_append(out, bytes, n); /* no bytes may be NULL */
+    return buf_append(out, bytes, n);
 }
 
 static bool unwrap(const char *envelope, size_t n, struct buf *out) {
