@@ -1,5 +1,6 @@
 # C tests of src/base.
 tine_c_test(NAME base/stream SOURCES tests/base/stream.c VARIANTS address LABELS base)
+tine_c_test(NAME base/fd SOURCES tests/base/fd.c LABELS base)
 tine_c_test(NAME base/fault SOURCES tests/base/fault.c LABELS base)
 tine_c_test(NAME base/buf SOURCES tests/base/buf.c VARIANTS address LABELS base)
 tine_c_test(NAME base/alloc SOURCES tests/base/alloc.c LABELS base)

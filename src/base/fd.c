@@ -41,7 +41,7 @@ static atomic_uint nleaves = 1;                /* number of leaves up to the las
 /* Only our code runs in this process, so nobody else makes or closes descriptors. */
 static OWN bool alone;
 
-/* Held while a descriptor is made and noted, and during a fork. */
+/* Held while a descriptor is made and noted, while one is forgotten, and during a fork. */
 static OWN pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
 static struct known *leaf_at(unsigned i) {
@@ -122,7 +122,7 @@ bool tine__fd_ours(int fd) {
 
 /* Move the descriptor above the standard streams, which the program may have closed and may open
 ** again; and to a number that is not noted as ours. (If it is, somebody else has closed that
-** descriptor, and the new one would be taken for it.) */
+** descriptor, and the new one would be taken for it; or its owner has just closed it.) */
 static int move_up(int fd) {
     const struct known *e = entry(fd);
     while (fd != -1 &&
@@ -135,6 +135,35 @@ static int move_up(int fd) {
         e = entry(fd);
     }
     return fd;
+}
+
+/* Close what is behind the descriptor, and behind the writing end of an event, if it is still
+** ours. */
+static void close_files(int fd) {
+    const struct known *e = entry(fd);
+    int ringer = e ? atomic_load_explicit(&e->ringer, memory_order_relaxed) : 0;
+    if (tine__fd_ours(fd))
+        close(fd);
+    if (ringer && tine__fd_ours(ringer))
+        close(ringer);
+}
+
+static void forget_files(int fd) {
+    struct known *e = entry(fd);
+    int ringer = e ? atomic_load_explicit(&e->ringer, memory_order_relaxed) : 0;
+    if (e)
+        forget(e);
+    if (ringer)
+        forget(entry(ringer));
+}
+
+/* tine__close with the lock held. */
+static void drop(int *fd) {
+    int saved = errno;
+    close_files(*fd);
+    forget_files(*fd);
+    *fd = -1;
+    errno = saved;
 }
 
 static int take(int fd) {
@@ -154,8 +183,8 @@ static int take_two(int made, int ends[2]) {
     if (ends[0] != -1 && ends[1] != -1)
         return 0;
     errno = ends[0] == -1 ? saved : errno;
-    tine__close(&ends[0]);
-    tine__close(&ends[1]);
+    drop(&ends[0]);
+    drop(&ends[1]);
     return -1;
 }
 
@@ -194,7 +223,7 @@ static int listen_at(const char *name) {
     socklen_t size = abstract_address(&at, name);
     int fd = take(sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0));
     if (fd != -1 && (bind(fd, (struct sockaddr *)&at, size) == -1 || listen(fd, CALLERS) == -1))
-        tine__close(&fd);
+        drop(&fd);
     return fd;
 }
 
@@ -284,21 +313,16 @@ int tine__fd_resize(int fd, size_t size) {
     return sys.ftruncate(fd, (off_t)size) == -1 ? complain("ftruncate") : 0;
 }
 
-static void close_one(int fd, struct known *e) {
-    bool ours = tine__fd_ours(fd);
-    forget(e); /* first forget it: the number may be given to another thread at once */
-    if (ours)
-        close(fd);
-}
-
+/* First closed, then forgotten, and not while the program forks: the child gets its descriptors
+** first and its memory later, and closes what is noted there. */
 void tine__close(int *fd) {
     int saved = errno;
-    struct known *e = entry(*fd);
-    int ringer = e ? atomic_load_explicit(&e->ringer, memory_order_relaxed) : 0;
-    if (e)
-        close_one(*fd, e);
-    if (ringer)
-        close_one(ringer, entry(ringer));
+    close_files(*fd);
+    if (entry(*fd)) {
+        pthread_mutex_lock(&making);
+        forget_files(*fd);
+        pthread_mutex_unlock(&making);
+    }
     *fd = -1;
     errno = saved;
 }
@@ -455,7 +479,7 @@ static void close_all(void) {
         for (unsigned k = 0; leaf && k < LEAF; k++) {
             int fd = (int)(i * LEAF + k);
             if (atomic_load_explicit(&leaf[k].inode, memory_order_relaxed))
-                tine__close(&fd);
+                drop(&fd);
         }
     }
 }
