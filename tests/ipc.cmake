@@ -5,6 +5,7 @@ tine_c_test(NAME ipc/queue SOURCES tests/ipc/queue.c LABELS ipc VARIANTS address
 tine_c_test(NAME ipc/seats SOURCES tests/ipc/seats.c LABELS ipc)
 tine_c_test(NAME ipc/heap SOURCES tests/ipc/heap.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/link SOURCES tests/ipc/link.c LABELS ipc VARIANTS address)
+tine_c_test(NAME ipc/forks SOURCES tests/ipc/forks.c LABELS ipc)
 tine_c_test(NAME ipc/threads SOURCES tests/ipc/threads.c LABELS ipc VARIANTS thread address)
 tine_c_test(NAME ipc/ring SOURCES tests/ipc/ring.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/kill SOURCES tests/ipc/kill.c LABELS ipc VARIANTS address)

@@ -291,6 +291,29 @@ int tine__fd_null(void) {
     return ends[0];
 }
 
+static void take_all(struct msghdr *m) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        unsigned char *end = (unsigned char *)c + c->cmsg_len;
+        for (unsigned char *p = CMSG_DATA(c); (size_t)(end - p) >= sizeof(int); p += sizeof(int)) {
+            int fd;
+            memcpy(&fd, p, sizeof fd);
+            fd = take(fd);
+            memcpy(p, &fd, sizeof fd);
+        }
+    }
+}
+
+ssize_t tine__fd_receive(int socket, struct msghdr *m) {
+    pthread_mutex_lock(&making);
+    ssize_t n = sys.recvmsg(socket, m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n != -1)
+        take_all(m);
+    pthread_mutex_unlock(&making);
+    return n;
+}
+
 int tine__fd_adopt(int fd) {
     if (fd == -1)
         return -1;

@@ -23,6 +23,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct msghdr;
+
 int tine__fd_memfd(const char *name, unsigned flags);
 int tine__fd_pair(int ends[2], int type); /* a pair of AF_UNIX sockets */
 int tine__fd_pipe(int ends[2]);           /* ends[0] to read, ends[1] to write */
@@ -48,7 +50,10 @@ bool tine__fd_set_timer(int timer, uint64_t at);
 /* Reads as empty and swallows what is written: /dev/null, or without that a socket
 ** whose other end is closed. */
 int tine__fd_null(void);
-/* Take over a descriptor from elsewhere: received over a socket, or inherited. */
+/* recvmsg, which does not wait. Descriptors that come are taken over, each in its place in the
+** message; -1 stands for one that could not be. */
+ssize_t tine__fd_receive(int socket, struct msghdr *m);
+/* Take over a descriptor from elsewhere. */
 int tine__fd_adopt(int fd);
 
 /* Is the file behind it still ours? If not, errno is EBADF. */

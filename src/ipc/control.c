@@ -73,7 +73,6 @@ static int collect_fds(struct msghdr *m, int *fds, int room, bool *lost) {
         for (int i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + sizeof fd * (size_t)i, sizeof fd);
-            fd = tine__fd_adopt(fd);
             *lost |= fd == -1;
             if (kept < room && fd != -1)
                 fds[kept++] = fd;
@@ -105,7 +104,7 @@ ssize_t tine__control_receive(int fd, void *data, size_t size, int *fds, int *nf
     /* A peer that closed while messages of ours were unread causes a reset. It is reported once,
     ** and before the peer's own last messages, which must be read first: try again. */
     do
-        n = sys.recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        n = tine__fd_receive(fd, &m);
     while (n == -1 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (room > CONTROL_FDS)
         room = CONTROL_FDS;
