@@ -3,6 +3,7 @@
 tine_c_test(NAME ipc/control SOURCES tests/ipc/control.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/queue SOURCES tests/ipc/queue.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/seats SOURCES tests/ipc/seats.c LABELS ipc)
+tine_c_test(NAME ipc/regions SOURCES tests/ipc/regions.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/heap SOURCES tests/ipc/heap.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/link SOURCES tests/ipc/link.c LABELS ipc VARIANTS address)
 tine_c_test(NAME ipc/forks SOURCES tests/ipc/forks.c LABELS ipc)

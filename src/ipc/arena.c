@@ -71,6 +71,15 @@ static uint64_t whole_pages(uint64_t size) {
     return (size + ARENA_PAGE - 1) & ~(uint64_t)(ARENA_PAGE - 1);
 }
 
+int tine__arena_check(const struct arena *a, uint64_t offset, uint64_t size) {
+    struct stat st;
+    if (!tine__fd_ours(a->fd) || sys.fstat(a->fd, &st) == -1)
+        return TINE_ESYSTEM;
+    uint64_t file = (uint64_t)st.st_size;
+    errno = EINVAL;
+    return offset >= DATA_AT && offset <= file && size <= file - offset ? 0 : TINE_EINVALID;
+}
+
 uint64_t tine__arena_place(struct arena *a, uint64_t size) {
     uint64_t at = atomic_load(&a->head->end), next;
     size = whole_pages(size);
@@ -226,11 +235,13 @@ struct cell *tine__arena_column(struct arena *a, uint32_t seat, bool *unknown) {
     if (a->columns && a->columns[seat])
         return a->columns[seat];
     uint64_t at = atomic_load(&a->seats[seat].column);
+    struct cell *column = NULL;
     if (!at)
         return NULL;
     if (!a->columns)
         a->columns = sys.calloc(ARENA_SEATS, sizeof *a->columns);
-    struct cell *column = a->columns ? tine__map(a->fd, at, COLUMN_SIZE, true) : NULL;
+    if (a->columns && tine__arena_check(a, at, COLUMN_SIZE) == 0)
+        column = tine__map(a->fd, at, COLUMN_SIZE, true);
     if (column)
         a->columns[seat] = column;
     *unknown |= !column;

@@ -100,6 +100,10 @@ static inline uint32_t slot_generation(uint64_t word) {
     return (uint32_t)(word >> 40);
 }
 
+/* Every process of the program writes to this file, and a task in any of them may have scribbled
+** over it. So what is read there and used as an index, or to map a part of the file, is checked
+** first. */
+
 /* One process's view of an arena. */
 struct arena {
     struct list node; /* in the list of this process's arenas */
@@ -115,6 +119,16 @@ struct arena {
     struct cell **columns;
 };
 
+/* How many slots to look at, and up to which seat. */
+static inline uint32_t arena_slots(const struct arena *a) {
+    uint32_t n = atomic_load(&a->head->slots);
+    return n < ARENA_SLOTS ? n : ARENA_SLOTS;
+}
+static inline uint32_t arena_top_seat(const struct arena *a) {
+    uint32_t top = atomic_load(&a->head->top_seat);
+    return top < ARENA_SEATS ? top : ARENA_SEATS - 1;
+}
+
 /* --- arena.c, with the lock held --- */
 
 /* Take the lock. In a forked child of the program everything is forgotten first. */
@@ -125,6 +139,9 @@ struct arena *tine__arena_inherit(void);
 /* Sit down in the seat of this ticket (0: none). 0; TINE_ESYSTEM: it was vacated since, as the
 ** parent is dead, and may be another process's. */
 int tine__seat_take(struct arena *a, uint32_t ticket);
+/* May this part of the file be a column or a region? Only what the file has can be read without
+** SIGBUS; it never becomes shorter. 0, TINE_EINVALID, TINE_ESYSTEM. */
+int tine__arena_check(const struct arena *a, uint64_t offset, uint64_t size);
 /* Map the slots if they are not mapped yet. 0 or TINE_ESYSTEM. */
 int tine__arena_map_slots(struct arena *a);
 /* Map the slots and a column of our own. 0 or TINE_ESYSTEM. */

@@ -201,16 +201,22 @@ static struct region *find(struct arena *a, const struct handle *h, int *err) {
     return r;
 }
 
+static int map_found(struct region *r) {
+    if (r->base)
+        return 0;
+    int err = tine__arena_check(r->arena, r->offset, mapped_size(r));
+    if (err)
+        return err;
+    return r->kind == REGION_IMAGE ? map_image(r) : map(r, true);
+}
+
 int tine__region_open(struct region **out, const struct handle *h, enum region_kind kind) {
     int err;
     tine__why_clear();
     tine__arena_enter();
     struct region *r = find(tine__arena_find(h->arena), h, &err);
     if (r)
-        err = r->kind != kind        ? TINE_EINVALID
-              : r->base              ? 0
-              : kind == REGION_IMAGE ? map_image(r)
-                                     : map(r, true);
+        err = r->kind == kind ? map_found(r) : TINE_EINVALID;
     if (r && err)
         unref(r);
     *out = r;

@@ -51,7 +51,7 @@ static bool is_alive(const struct arena *a, uint32_t seat) {
 ** die, too. Vacate each adopted seat whose process is dead by now, and adopt the seats that it has
 ** given in turn. */
 static void vacate_orphans(struct arena *a, uint32_t dead) {
-    uint32_t top = atomic_load(&a->head->top_seat);
+    uint32_t top = arena_top_seat(a);
     for (uint32_t s = 1; s <= top; s++) {
         struct seat *seat = &a->seats[s];
         if (!(atomic_load(&seat->word) & SEAT_GIVEN) || s == a->seat)

@@ -40,7 +40,7 @@ static uint32_t claim_fresh(struct arena *a) {
 }
 
 uint32_t tine__slot_claim(struct arena *a) {
-    uint32_t used = atomic_load(&a->head->slots);
+    uint32_t used = arena_slots(a);
     uint32_t i = claim_used(a, atomic_load(&a->head->first), used);
     if (i == ARENA_SLOTS)
         i = claim_fresh(a);
@@ -85,7 +85,7 @@ static bool holds(const struct cell *c) {
 }
 
 static bool is_held(struct arena *a, uint32_t index) {
-    uint32_t top = atomic_load(&a->head->top_seat);
+    uint32_t top = arena_top_seat(a);
     for (uint32_t seat = 1; seat <= top; seat++) {
         bool unknown = false;
         struct cell *column = tine__arena_column(a, seat, &unknown);
@@ -114,7 +114,7 @@ static void free_unheld(struct arena *a, uint32_t index) {
 
 bool tine__slot_hold(struct arena *a, uint32_t index, uint32_t generation) {
     _Atomic uint64_t *word = &a->slots[index].word;
-    if (index >= atomic_load(&a->head->slots))
+    if (index >= arena_slots(a))
         return false;
     atomic_store(&own_cell(a, index)->held, 1);
     uint64_t w = atomic_load(word), more;
@@ -150,7 +150,7 @@ static void finish(struct arena *a, uint32_t index, uint32_t seat) {
 void tine__slots_sweep(struct arena *a, uint32_t seat) {
     bool unknown = false;
     struct cell *column = tine__arena_column(a, seat, &unknown);
-    uint32_t n = atomic_load(&a->head->slots);
+    uint32_t n = arena_slots(a);
     for (uint32_t i = 0; column && i < n; i++) {
         struct cell *c = &column[i];
         bool any = holds(c);
