@@ -67,7 +67,8 @@ void tine__arena_forget(void);
 ** tine__arena_reseat). Takes over `fd`, unless it fails. 0 or TINE_ESYSTEM. */
 int tine__arena_attach(int fd, uint32_t ticket);
 /* In a child of such a process: take the seat of this ticket, and hold the regions that were made
-** before the fork. 0; TINE_ESYSTEM: the ticket is no longer valid, and the process must end. */
+** before the fork. 0; TINE_ESYSTEM: the ticket is no longer valid, or these regions cannot be
+** held, and the process must end. */
 int tine__arena_reseat(uint32_t ticket);
 
 /* --- regions --- */

@@ -92,7 +92,9 @@ int tine__arena_reseat(uint32_t ticket) {
     struct arena *a = tine__arena_inherit();
     tine__arena_enter();
     int err = a ? tine__seat_take(a, ticket) : 0;
-    if (a && !err && a->users > 1 && tine__arena_use(a) == 0)
+    if (a && !err && a->users > 1)
+        err = tine__arena_use(a);
+    if (a && !err)
         hold_again(a);
     tine__arena_leave();
     return err;

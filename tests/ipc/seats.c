@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/sys.h"
 #include "check.h"
 #include "ipc/arena.h"
@@ -90,12 +91,39 @@ static void test_late_child(struct arena *a) {
     CHECK_EQ(seat_pid(atomic_load(&a->seats[seat_number(other)].word)), pid);
 }
 
+/* A worker has the regions that its fork server has made, in a preload, and notes that it holds them. If that could not
+** be done it went on, and crashed when it dropped one. */
+static void test_no_memory(struct arena *a) {
+#ifdef TINE_FAULTS
+    struct region *r;
+    CHECK_EQ(tine__region_new(&r, REGION_BUFFER, 10), 0);
+    for (int i = 0; i < 2; i++) {
+        uint32_t ticket = tine__seat_give(a);
+        pid_t pid = fork();
+        if (pid == 0) {
+            CHECK(tine__fault_set(i == 0 ? "mmap" : ""));
+            int err = tine__arena_reseat(ticket);
+            CHECK_EQ(err, i == 0 ? TINE_ESYSTEM : 0);
+            if (!err)
+                tine__region_unref(r);
+            _exit(0);
+        }
+        await_exit(pid);
+        tine__seat_vacate(a, ticket);
+    }
+    tine__region_unref(r);
+#else
+    (void)a;
+#endif
+}
+
 int main(void) {
     CHECK(pipe(go) == 0 && pipe(told) == 0 && pipe(given) == 0);
     struct arena *a = tine__arena_get();
     CHECK(a);
     test_child(a);
     test_late_child(a);
+    test_no_memory(a);
     tine__arena_put(a);
     return 0;
 }
