@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/quiet.h"
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/arena_layout.h"
@@ -148,11 +149,12 @@ int tine__region_new(struct region **out, enum region_kind kind, uint64_t size) 
     return err;
 }
 
-/* By pwrite, which spares a page fault for each page. */
+/* By a write, which spares a page fault for each page. */
 static int write_all(const struct region *r, const char *bytes) {
     uint64_t done = 0;
     while (done < r->size) {
-        ssize_t n = pwrite(r->arena->fd, bytes + done, r->size - done, (off_t)(r->offset + done));
+        off_t at = (off_t)(r->offset + done);
+        ssize_t n = tine__quiet_pwrite(r->arena->fd, bytes + done, r->size - done, at);
         if (n == -1 && errno != EINTR)
             return TINE_ESYSTEM;
         done += n > 0 ? (uint64_t)n : 0;

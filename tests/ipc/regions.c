@@ -1,4 +1,5 @@
 /* Regions, and an arena over which some task has scribbled: no process may crash because of that. */
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,12 +95,28 @@ static void there_are_no_more_slots_and_seats_than_there_can_be(struct arena *a)
     atomic_store(&a->head->top_seat, seats);
 }
 
+/* The file may be longer already than a process may make files: then nothing had to be lengthened, and the write
+** raised SIGXFSZ. */
+static void a_limit_on_files_is_an_error(void) {
+    const struct rlimit limit = {4096, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct handle h;
+    struct region *r;
+    tine__region_unref(make(&h));
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    CHECK_EQ(tine__region_new(&r, REGION_IMAGE, 5), 0);
+    CHECK_EQ(tine__region_seal(r, "image"), TINE_ESYSTEM);
+    CHECK_EQ(errno, EFBIG);
+    tine__region_unref(r);
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+}
+
 int main(void) {
     struct arena *a = tine__arena_get();
     CHECK(a);
     a_region_beyond_the_file_is_none(a);
     there_are_no_more_slots_and_seats_than_there_can_be(a);
     a_column_beyond_the_file_is_none(a);
+    a_limit_on_files_is_an_error();
     tine__arena_put(a);
     return 0;
 }
