@@ -36,6 +36,10 @@ static OWN struct {
 
 /* --- the table --- */
 
+void tine__children_begin(void) {
+    children.n = 0;
+}
+
 bool tine__children_have_room(void) {
     if (children.n < children.room)
         return true;

@@ -17,6 +17,10 @@
 
 struct server;
 
+/* This process is a fork server now, and has no workers yet. It may descend from a worker of
+** another pool, which has inherited a table with its elder siblings. */
+void tine__children_begin(void);
+
 /* Make room for another worker, before it is forked. */
 bool tine__children_have_room(void);
 /* Add a worker that was forked; there is room. */

@@ -312,6 +312,7 @@ _Noreturn void tine__server_main(int control, int life, bool executed, enum serv
     struct server s = {
         .control = control, .life = life, .executed = executed, .run = *run, .ahead = {0, -1}};
     int signals = -1;
+    tine__children_begin();
     if (way != SERVER_ALONE) /* first, since the worker has more to do */
         tine__ahead_fork(&s);
     leave_root(&s);
