@@ -123,7 +123,10 @@ static int stream_seek(void *cookie, off64_t *position, int whence) {
 
 /* --- the streams --- */
 
+/* A worker that we descend from may have left it in any state. */
 static FILE *open_stream(struct output *o, int mode) {
+    o->diverted = false;
+    o->used = o->whole = 0;
     cookie_io_functions_t functions = {.write = stream_write, .seek = stream_seek};
     FILE *f = fopencookie(o, "w", functions);
     if (!f)

@@ -203,6 +203,7 @@ void tine__ask_open(lua_State *L, struct channel *channel) {
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
     ask.channel = channel;
+    ask.has_timer = false; /* one of a worker that we descend from is not ours */
     sigaction(ASK_SIGNAL, &action, NULL);
 }
 

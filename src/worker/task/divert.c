@@ -24,6 +24,7 @@ void tine__divert_open(const struct channel *channel, uint32_t worker, int captu
     divert.worker = worker;
     divert.captures = captures;
     divert.prints = prints;
+    divert.first = NULL; /* a worker that we descend from may have been running one */
 }
 
 /* --- telling the submitter --- */
