@@ -7,6 +7,7 @@
 #include "bind/submit.h"
 #include "msg/label.h"
 #include "msg/origin.h"
+#include "worker/process/process.h"
 
 /* --- the call --- */
 
@@ -162,6 +163,8 @@ static bool resolve(lua_State *L, struct future *f, int idx, int n) {
 
 static struct loop *check_loop(lua_State *L) {
     struct loop *l = tine__nest_loop(L);
+    if (!l && process_is_foreign())
+        tine__error(L, TINE_EFORKED, "this pool belongs to the parent process");
     if (!l)
         tine__error(L, TINE_EINVALID, "tine.worker.pool is there for tasks, and none runs here");
     tine__nested_check_encoding(L, l);

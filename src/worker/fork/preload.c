@@ -70,7 +70,9 @@ int tine__server_preload(struct server *s) {
     tine__buf_init(&out);
     tine__fd_company();
     err = tine__prelude_preload(r, &s->boot, &out);
-    tine__output_flush(); /* or every worker would print it again */
+    if (process_is_foreign())
+        tine__process_exit(0); /* the preload has forked, and this is the child */
+    tine__output_flush();      /* or every worker would print it again */
     if (err)
         tell_failure(s, r, &out);
     else

@@ -85,7 +85,10 @@ static void start(struct worker *w) {
         fail(ch);
     if (s->boot.preload && tine__state_mend)
         tine__state_mend(w->loop.run.L);
-    if (tine__prelude_initialize(&w->loop.run, &s->boot, ch->reply(ch)))
+    int err = tine__prelude_initialize(&w->loop.run, &s->boot, ch->reply(ch));
+    if (process_is_foreign())
+        tine__process_exit(0); /* the initializer has forked, and this is the child */
+    if (err)
         fail(ch);
     tine__output_flush();
     ch->reply(ch);

@@ -217,14 +217,14 @@ void tine__process_use_up_heap(void) {
 
 /* --- the end --- */
 
-static bool foreign;
+static unsigned forks;
 
 static void forked_child(void) {
-    foreign = true;
+    forks++;
 }
 
-bool tine__process_is_foreign(void) {
-    return foreign;
+unsigned tine__process_forks(void) {
+    return forks;
 }
 
 static void on_any_exit(int status, void *arg) {
@@ -233,6 +233,7 @@ static void on_any_exit(int status, void *arg) {
 }
 
 int tine__process_own_exit(void) {
+    forks = 0; /* a task's child may have taken this root */
     /* handlers run in the reverse order of registration, so this one runs before the program's */
     if (on_exit(on_any_exit, NULL) != 0 || pthread_atfork(NULL, NULL, forked_child) != 0) {
         errno = ENOMEM;

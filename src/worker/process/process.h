@@ -50,8 +50,9 @@ void tine__process_title(const char *name, unsigned id);
 ** small allocation in each free piece would cost them a copy of its page. */
 void tine__process_use_up_heap(void);
 
-/* From now on exit(3) ends this process after flushing the streams, without running exit handlers
-** of the program that it was forked from. Once for each process tree. 0 or TINE_ESYSTEM. */
+/* In a root: from now on exit(3) ends this process after flushing the streams, without running exit
+** handlers of the program that it was forked from; and forks by other code are counted, from 0.
+** Both hold for all processes that descend from it. 0 or TINE_ESYSTEM. */
 int tine__process_own_exit(void);
 
 /* Resident bytes of this process; 0: unknown. */
@@ -60,8 +61,11 @@ uint64_t tine__process_memory(void);
 /* Flush all streams and _exit. */
 _Noreturn void tine__process_exit(int code);
 
-/* True in a child that other code has forked from this process (a task that calls fork); it must
-** not go on as this process would. Needs tine__process_own_exit. */
-bool tine__process_is_foreign(void);
+/* How many forks by other code (a task that calls fork) are between the root and this process. In a
+** child where it is more than it was, what the parent did must not go on. */
+unsigned tine__process_forks(void);
+static inline bool process_is_foreign(void) {
+    return tine__process_forks() > 0;
+}
 
 #endif

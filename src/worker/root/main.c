@@ -18,6 +18,7 @@
 #include "worker/process/family.h"
 #include "worker/process/output.h"
 #include "worker/process/process.h"
+#include "worker/root/root.h"
 #include "worker/state/state.h"
 #include "worker/task/prelude.h"
 
@@ -83,7 +84,7 @@ static bool make_state(struct root *r) {
 static void become_root(struct root *r) {
     tine__fault_role("root");
     tine__root_reset();
-    if (take_over(r))
+    if (take_over(r) || tine__root_heed_forks()) /* for children of tasks */
         r->error = errno;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     raise_limit();

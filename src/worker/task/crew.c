@@ -115,7 +115,7 @@ static bool run(struct loop *l, const struct call *call, const struct errand_cal
     struct buf *out = ch->reply(ch);
     bool ok = !tine__ask_begin(l->run.L, ch) && tine__errand_run(&l->run, c, out);
     tine__ask_end(l->run.L, ch);
-    if (tine__process_is_foreign())
+    if (loop_is_forked(l))
         tine__process_exit(0);
     tine__output_flush();
     if (!ok && !ch->asked(ch))

@@ -3,7 +3,6 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
-#include "worker/process/process.h"
 #include "worker/task/ask.h"
 
 static int refuse(lua_State *L, int code) {
@@ -48,7 +47,7 @@ int tine__emit(lua_State *L) {
     const struct call *call = loop->call;
     struct channel *ch = loop->channel;
     int n = lua_gettop(L);
-    if (!call || call->mute || tine__process_is_foreign())
+    if (!call || call->mute || loop_is_forked(loop))
         return 0;
     if (!loop->emitting && !ch->may_emit(ch, call, loop->k))
         return 0;

@@ -25,7 +25,7 @@ void tine__errands_run(struct loop *l) {
     uint64_t number;
     while ((number = ch->errand(ch, &c)) != 0) {
         tine__errand_run(&l->run, &c, ch->reply(ch));
-        if (tine__process_is_foreign())
+        if (loop_is_forked(l))
             tine__process_exit(0);
         tine__output_flush();
         ch->say(ch, RECORD_RAN, number, 0);

@@ -66,8 +66,8 @@ static enum record_kind make_answer(struct loop *l, const struct run_call *c, bo
                                     uint64_t since, struct buf *out) {
     struct channel *ch = l->channel;
     enum record_kind kind = run_task(l, c, whole, out);
-    if (tine__process_is_foreign())
-        tine__process_exit(0); /* the task has forked, and this is the child */
+    if (loop_is_forked(l))
+        tine__process_exit(0);
     if (ch->asked(ch)) {
         tine__ask_answer(l->run.L, ch, out, since);
         kind = RECORD_ENDED;

@@ -13,6 +13,7 @@
 
 #include "msg/parting.h"
 #include "worker/channel/channel.h"
+#include "worker/process/process.h"
 #include "worker/task/run.h"
 
 struct loop {
@@ -37,9 +38,15 @@ struct loop {
     const struct settings *defaults; /* the pool's settings, where submitted tasks run at once */
     struct posted *letters;          /* results that were not taken yet */
     const char *bottom;              /* start of the C stack */
+    unsigned forks;                  /* tine__process_forks at its start */
     bool emitting;                   /* the task is just encoding an event */
     struct crews *crews; /* remote pools whose errands the worker has run (crew.h), or NULL */
 };
+
+/* Has a task forked, and is this the child? It must neither answer nor go on. */
+static inline bool loop_is_forked(const struct loop *l) {
+    return l->forks != tine__process_forks();
+}
 
 /* The seed of the current task's random numbers. False: it has none. */
 static inline bool loop_seed(const struct loop *l, uint64_t seed[2]) {

@@ -32,7 +32,7 @@ struct loop *tine__nest_loop(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
     struct loop *l = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    return l && l->call ? l : NULL;
+    return l && l->call && !loop_is_forked(l) ? l : NULL;
 }
 
 /* --- saying --- */

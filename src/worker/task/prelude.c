@@ -199,5 +199,6 @@ static int prepare(lua_State *L) {
 int tine__prelude_prepare(struct loop *l, unsigned id, const struct boot *b, bool executed,
                           struct buf *out) {
     struct preparation p = {l, id, b, executed};
+    l->forks = tine__process_forks();
     return tine__run_c(&l->run, prepare, &p, out);
 }
