@@ -182,6 +182,38 @@ describe("descriptors of ours", function()
       os.remove(name)
     end)
 
+    -- All later tasks of that worker failed, or printed into nowhere.
+    it(("are missed when a task takes those away (%s) that output needs"):format(how), function()
+      local posix = require "spec.support.posix"
+      local name = os.tmpname()
+      for _, kind in ipairs { "sockets", "copies" } do
+        local pool <close> = tine.pool { workers = 1, on_crash = "replace" }
+        local streams = pool:submit(function()
+          local all = processes.descriptors(tine.worker.pid)
+          return { [all[1]] = true, [all[2]] = true }
+        end):result(20)
+        local future = pool:with { output = "capture" }:submit(function()
+          for number, target in pairs(processes.descriptors(tine.worker.pid)) do
+            local wanted = kind == "copies" and streams[target] or kind == "sockets" and target:find "^socket:"
+            if number > 2 and wanted then
+              if how == "close" then posix.close(number, number) else posix.replace(number, number, name) end
+            end
+          end
+        end)
+        -- that is noticed at its end, or when the next one needs them
+        local ok, err = future:pcall(20)
+        if ok then ok, err = pool:with { output = "capture" }:submit(print, "lost"):pcall(20) end
+        assert.is_false(ok, kind)
+        assert.matches("closed or replaced its descriptors", tostring(err), 1, true)
+        local after = pool:with { output = "capture" }:submit(print, "there") -- by the next worker
+        after:result(20)
+        assert.equal("there\n", after:output())
+      end
+      local file <close> = assert(io.open(name))
+      assert.equal("", file:read "a")
+      os.remove(name)
+    end)
+
     it(("are missed when the program takes them away (%s), and the next pool is as good as any"):format(how), function()
       local name = os.tmpname()
       local out = output(([[

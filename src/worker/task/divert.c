@@ -62,10 +62,11 @@ static bool lead(int from, int to) {
     return true;
 }
 
-static void restore(struct diverted *d) {
-    for (int i = 0; i < 2; i++)
-        lead(d->before[i], i + 1);
+/* False: the copies are not ours any more. */
+static bool restore(struct diverted *d) {
+    bool out = lead(d->before[0], 1), error = lead(d->before[1], 2);
     forget(d);
+    return out && error;
 }
 
 static int lead_into(struct diverted *d, int out, int error) {
@@ -214,17 +215,18 @@ static void await_lines(struct diverted *d) {
     tine__close(&d->written);
 }
 
-void tine__divert_end(struct diverted *d) {
+bool tine__divert_end(struct diverted *d) {
     if (!d->on) {
         tine__output_flush();
-        return;
+        return true;
     }
     KILL_POINT("printed");
     tine__output_change(&d->manner);
-    restore(d);
+    bool restored = restore(d);
     if (d->written != -1)
         await_lines(d);
     if (divert.first == d)
         divert.first = NULL;
     KILL_POINT("restored");
+    return restored;
 }

@@ -38,7 +38,8 @@ struct diverted {
 ** cannot be done, and nothing has changed. */
 int tine__divert_begin(struct diverted *d, const struct channel *channel, const struct call *call,
                        uint32_t k, unsigned level);
-/* Restore 1 and 2; on return all output of the task is where it belongs. */
-void tine__divert_end(struct diverted *d);
+/* Restore 1 and 2; on return all output of the task is where it belongs. False: it has closed or
+** replaced what that needs, and the output of later tasks would be lost. */
+bool tine__divert_end(struct diverted *d);
 
 #endif

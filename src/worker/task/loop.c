@@ -85,8 +85,18 @@ static int raise_output(lua_State *L) {
     return lua_error(L);
 }
 
+/* A task has closed or replaced the descriptors that output needs: in this worker that would strike
+** all tasks to come. */
+static _Noreturn void end_spoilt(struct channel *ch) {
+    ch->reply(ch);
+    ch->say(ch, RECORD_SPOILT, 0, 0);
+    tine__process_exit(1);
+}
+
 static enum record_kind refuse_output(struct loop *l, struct buf *out) {
     int error = errno;
+    if (error == EBADF)
+        end_spoilt(l->channel);
     tine__run_c(&l->run, raise_output, &error, out);
     return RECORD_ERROR;
 }
@@ -98,7 +108,8 @@ static enum record_kind with_output(struct loop *l, const struct run_call *c, bo
     if (tine__divert_begin(&d, l->channel, l->call, l->k, l->level))
         return refuse_output(l, out);
     enum record_kind kind = make_answer(l, c, whole, since, out);
-    tine__divert_end(&d);
+    if (!tine__divert_end(&d))
+        end_spoilt(l->channel);
     return kind;
 }
 
