@@ -109,7 +109,9 @@ void tine__process_tie(pid_t parent) {
 }
 
 int tine__process_open_sigchld(void) {
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
     sigset_t set;
+    sigaction(SIGCHLD, &plain, NULL); /* where it is ignored (by a preload) it does not come */
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
