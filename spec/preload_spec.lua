@@ -83,4 +83,35 @@ describe("an idle worker", function()
       return processes.ticks(pid) == ticks
     end)
   end)
+
+  -- Each worker took it for its own: put tasks into it beside the others, and waited at its end for that pool's end.
+  it("is the fork server's, if it is a pool", function()
+    local pool <close> = tine.pool {
+      workers = 1,
+      exit_timeout = 300,
+      preload = function()
+        package.loaded.kept = tine.pool(1)
+        package.loaded.kept:submit(math.abs, -1):result()
+      end,
+    }
+    assert.equal("forked", pool:submit(function()
+      local kept = package.loaded.kept
+      return tine.kind(select(2, pcall(kept.submit, kept, math.abs, -1)))
+    end):result(20))
+    assert.equal(2, pool:submit(function()
+      local own <close> = tine.pool(1)
+      return own:submit(math.abs, -2):result(20)
+    end):result(20))
+    assert.is_true(pool:shutdown { timeout = 60 })
+  end)
+
+  -- Then nobody heard of the ends of workers.
+  it("does not include that SIGCHLD is ignored", function()
+    local posix = require "spec.support.posix"
+    local SIGCHLD = 17
+    local pool <close> = tine.pool { workers = 1, preload = function() posix.ignore(SIGCHLD) end }
+    assert.equal(3, pool:submit(math.abs, -3):result(20))
+    assert.is_true(pool:shutdown { timeout = 60 })
+    os.execute("rm -r " .. posix.folder)
+  end)
 end)

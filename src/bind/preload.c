@@ -4,6 +4,7 @@
 #include "bind/preload.h"
 #include "bind/sources.h"
 #include "tine_lua.h"
+#include "worker/root/root.h"
 #include "worker/state/state.h"
 #include "worker/task/ask.h"
 
@@ -98,6 +99,7 @@ static int mend(lua_State *L) {
 }
 
 static void mend_protected(lua_State *L) {
+    tine__root_disown();
     lua_pushcfunction(L, mend);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         lua_pop(L, 1);

@@ -63,12 +63,16 @@ static void forget_roots(void) {
         roots[i].socket = roots[i].line = -1;
 }
 
-static void after_fork_child(void) {
+void tine__root_disown(void) {
     atomic_fetch_add(&generation, 1);
-    tine__fd_after_fork(true);
-    tine__map_after_fork(true);
     forget_roots();
     pthread_mutex_init(&taking, NULL); /* the thread that held it is not in this process */
+}
+
+static void after_fork_child(void) {
+    tine__fd_after_fork(true);
+    tine__map_after_fork(true);
+    tine__root_disown();
     for (struct list *n = watches.next; n != &watches; n = n->next) {
         struct root_watch *w = LIST_ITEM(n, struct root_watch, node);
         w->close(w->arg);

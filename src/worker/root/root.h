@@ -49,6 +49,9 @@ int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint
 ** owner. In such a child the roots' sockets are closed, and whatever tine__root_watch closes; other
 ** memory and descriptors of pools stay until it ends or executes another program. */
 unsigned tine__root_generation(void);
+/* In a worker whose fork server has run other code (a preload): the pools that this has made are
+** the fork server's, as in a forked child those of its parent. */
+void tine__root_disown(void);
 
 /* Have `close` called with `arg` in forked children of the program, to close descriptors that these
 ** must not hold. Returns a handle for tine__root_unwatch; NULL: out of memory. */
