@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "check.h"
 
-#define FORKS 400
+#define FORKS 150
 #define MOST 64 /* no test comes near this number */
 
 static void in_parent(void) {
