@@ -52,7 +52,10 @@ static void a_region_beyond_the_file_is_none(struct arena *a) {
     const uint64_t offset = s->offset, size = s->size;
     const struct {
         uint64_t offset, size;
-    } bad[] = {{BEYOND, size}, {offset, BEYOND}, {offset, UINT64_MAX - offset + 2}, {UINT64_MAX - 4095, size},
+    } bad[] = {{BEYOND, size},
+               {offset, BEYOND},
+               {offset, UINT64_MAX - offset + 2},
+               {UINT64_MAX - 4095, size},
                {0, size}};
     open_elsewhere(a, &h, 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -69,10 +72,12 @@ static void a_region_beyond_the_file_is_none(struct arena *a) {
 static void a_column_beyond_the_file_is_none(struct arena *a) {
     struct handle h;
     struct region *r = make(&h);
-    uint32_t other = tine__seat_give(a), ticket = tine__seat_give(a); /* one that nobody has sat in so far */
+    uint32_t other = tine__seat_give(a),
+             ticket = tine__seat_give(a); /* one that nobody has sat in so far */
     atomic_store(&a->seats[seat_number(ticket)].column, BEYOND);
     tine__region_unref(r);
-    CHECK_EQ(slot_state(atomic_load(&a->slots[h.index].word)), SLOT_LIVE); /* that process may hold it */
+    CHECK_EQ(slot_state(atomic_load(&a->slots[h.index].word)),
+             SLOT_LIVE); /* that process may hold it */
     tine__seat_vacate(a, ticket);
     tine__seat_vacate(a, other);
     atomic_store(&a->seats[seat_number(ticket)].column, 0);
