@@ -425,6 +425,17 @@ for _, workers in ipairs { 0, 1, 2 } do
       end):result(20))
     end)
 
+    -- The error of the first attempt lay in the pool's shared memory. It was freed with the task, by a thread that held
+    -- the pool's lock and then waited for it: the program stood still.
+    it("tries it again after an error that is large", function()
+      local pool <close> = pool_of()
+      assert.same({ false, 3000000 }, { pool:submit(function()
+        local view = tine.worker.pool:with { retry = { error = 1, delay = 0 } }
+        local ok, err = view:submit(function() error(("x"):rep(3000000), 0) end):pcall()
+        return ok, #err
+      end):result(20) })
+    end)
+
     it("draws the same numbers wherever they run", function()
       local function draw() return math.random(1 << 30) end
       local function numbers()

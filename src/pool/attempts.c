@@ -6,9 +6,13 @@
 #include "pool/internal.h"
 
 void tine__attempts_free(struct attempts *a) {
+    tine__attempts_free_locked(NULL, a);
+}
+
+void tine__attempts_free_locked(struct pool *p, struct attempts *a) {
     for (uint32_t i = 0; a && i < a->n; i++)
         if (outcome_owns(&a->list[i].error))
-            tine__outcome_free(&a->list[i].error);
+            tine__outcome_free_locked(p, &a->list[i].error);
     free(a);
 }
 

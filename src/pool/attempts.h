@@ -30,8 +30,10 @@ struct attempts {
     struct attempt list[];
 };
 
-/* NULL is allowed. */
+/* NULL is allowed. No lock held. */
 void tine__attempts_free(struct attempts *a);
+/* The same while the lock of `p` is held. */
+void tine__attempts_free_locked(struct pool *p, struct attempts *a);
 /* A copy for a reader, which the caller frees. NULL: there are none, or no memory. */
 struct attempts *tine__attempts_copy(const struct attempts *a);
 

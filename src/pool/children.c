@@ -229,10 +229,15 @@ static void tell(struct pool *p, const struct child *c) {
 }
 
 static void free_child(struct pool *p, struct child *c) {
+    struct item_rare *rare = item_rare(&c->item);
     list_remove(&c->node);
     tine__kin_remove(&p->kin, &c->kin);
     if (outcome_owns(&c->outcome))
         tine__outcome_free_locked(p, &c->outcome);
+    if (rare) { /* what is freed below needs no lock */
+        tine__attempts_free_locked(p, rare->attempts);
+        rare->attempts = NULL;
+    }
     tine__item_drop_rare(&c->item);
     free(c);
 }

@@ -68,7 +68,7 @@ static inline void outcome_move(struct outcome *o, struct outcome *to) {
 }
 /* Free what the outcome holds; it keeps state and code. Any thread, no lock held. */
 void tine__outcome_free(struct outcome *o);
-/* The same while the lock of `p` is held. */
+/* The same while the lock of `p` (NULL: of no pool) is held. */
 void tine__outcome_free_locked(struct pool *p, struct outcome *o);
 /* Make `to`, which is not settled, a copy of `from`, which is settled and not freed meanwhile. The
 ** two share the bytes. */
