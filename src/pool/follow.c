@@ -75,16 +75,22 @@ static void leave(struct item *follower) {
     *at = item_rare(follower)->next_follower;
 }
 
-void tine__inbox_unfollow(struct inbox *in) {
-    struct pool *p = in->pool;
-    if (!p || tine__pool_is_forked(p))
-        return;
-    pthread_mutex_lock(&p->lock);
+/* Cancel what waits for the follower's result as an argument. */
+static void forsake(struct pool *p, struct item *follower) {
+    const struct list *dependents = &item_rare(follower)->dependents;
+    for (const struct list *n = dependents->next; n != dependents; n = n->next)
+        tine__sched_cancel(&p->s, &LIST_ITEM(n, struct need, node)->item->task);
+}
+
+void tine__followers_forsake(struct inbox *in) {
+    for (struct list *n = in->followers.next; n != &in->followers; n = n->next)
+        forsake(in->pool, LIST_ITEM(n, struct item_rare, following)->item);
+}
+
+void tine__followers_leave(struct inbox *in) {
     while (!list_empty(&in->followers)) {
         struct item *follower = LIST_ITEM(in->followers.next, struct item_rare, following)->item;
         leave(follower);
         let_go(follower);
     }
-    tine__wake_waiters(p, false);
-    pthread_mutex_unlock(&p->lock);
 }

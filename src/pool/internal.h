@@ -200,6 +200,11 @@ static inline struct item *item_leader(struct item *item) {
 }
 /* The item has ended: end its followers, too. */
 COLD void tine__followers_end(struct item *item);
+/* The inbox's followers are about to be let go of: cancel what waits for their results. The
+** scheduler's orders must be carried out before they are. */
+void tine__followers_forsake(struct inbox *in);
+/* End the inbox's followers, without an outcome. */
+void tine__followers_leave(struct inbox *in);
 
 /* blame.c */
 /* The failure of task `k` that `r` (REPORT_CRASHED, REPORT_AWAY) reports from another machine: its

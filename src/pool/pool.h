@@ -171,7 +171,8 @@ bool tine__item_answer(struct pool *p, struct item *item, bool again);
 ** leader is in flight, or has ended and still has its outcome. Operations on a follower act on its
 ** leader. 0, TINE_EFORKED, TINE_ENOMEM. */
 int tine__item_follow(struct pool *p, struct item *follower, struct item *leader);
-/* Release all followers of this inbox: they end without an outcome and follow no item any more. */
+/* Release all followers of this inbox: they end without an outcome and follow no item any more.
+** Items that wait for their results are cancelled. */
 void tine__inbox_unfollow(struct inbox *in);
 
 /* --- the end --- */

@@ -252,6 +252,18 @@ bool tine__item_ungiven(struct pool *p, struct item *item) {
 
 /* --- ending all tasks --- */
 
+void tine__inbox_unfollow(struct inbox *in) {
+    struct pool *p = in->pool;
+    if (!p || tine__pool_is_forked(p))
+        return;
+    pthread_mutex_lock(&p->lock);
+    tine__followers_forsake(in);
+    tine__drive(p);
+    tine__followers_leave(in);
+    tine__wake_waiters(p, false);
+    pthread_mutex_unlock(&p->lock);
+}
+
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */
 
 void tine__pool_shutdown(struct pool *p, bool cancel) {

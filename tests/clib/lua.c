@@ -252,6 +252,14 @@ static void test_closed_state(tine_pool *pool) {
     run(L, "f:add_done_callback(os.exit)");
     lua_close(L);
     CHECK(tine_future_state(endless) != TINE_FINISHED);
+    /* nor for what its scripts have submitted with the future of a task of the program: this hung */
+    L = state_with(pool);
+    set_future(L, "f", endless);
+    run(L, "g = pool:submit(math.abs, f) h = pool:submit(math.max, f, g, f) i = h:chain(print)");
+    tine_future *given = tine_future_ref(get_future(L, "i"));
+    lua_close(L);
+    CHECK_EQ(tine_future_code(given), TINE_ECANCELLED);
+    tine_future_free(given);
     CHECK(tine_future_abort(endless));
     OK(tine_future_wait(endless, -1));
     CHECK_EQ(tine_future_code(endless), TINE_ECANCELLED);
