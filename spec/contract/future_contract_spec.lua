@@ -290,6 +290,19 @@ describe("a done callback", function()
       return called
     end, "the callback is called")
   end)
+
+  -- The task ended in its own submit, and nothing was told of that: a loop that polls slept on, for up to 5 seconds.
+  it("is announced for a task whose time is over when it is submitted", function()
+    local posix = require "spec.support.posix"
+    local pool <close> = tine.pool(1)
+    pool:submit(math.abs, 1):result(20)
+    local fd, called = pool:fileno(), false
+    pool:dispatch()
+    pool:with({ deadline = 0 }):submit(math.abs, 2):add_done_callback(function() called = true end)
+    assert.is_true(called or posix.readable(fd, 0))
+    pool:dispatch()
+    assert.is_true(called)
+  end)
 end)
 
 describe("tine.wait", function()

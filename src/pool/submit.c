@@ -107,10 +107,10 @@ static void set_off(struct pool *p, const struct item *item) {
     }
     bool short_of_workers = sched_runnable(&p->s) > p->s.live && p->s.present < p->s.o.workers;
     bool ran = !short_of_workers && tine__drive(p);
-    if (ran && many)
-        tine__wake_waiters(p, false); /* deadlines of other tasks may have passed */
-    else if (short_of_workers || p->s.waiting > 0)
+    if (short_of_workers || (p->s.waiting > 0 && !(ran && many)))
         tine__take_in(p, false);
+    else if (p->fresh) /* deadlines have passed, of this task or of others */
+        tine__wake_waiters(p, false);
 }
 
 /* The bytes are still in the caller's buffer: keep a copy if they may be needed again. 0 or
