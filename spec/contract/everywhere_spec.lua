@@ -197,6 +197,22 @@ describe("pool:everywhere", function()
     every:result(0)
   end)
 
+  -- The workers were told to leave as soon as no task was left, and were killed exit_timeout later, in the midst of it;
+  -- and the future said that all had run it.
+  it("is no hanging end of a worker, and is waited for by shutdown #here", function()
+    local pool = pool_of { workers = 2, exit_timeout = 0 }
+    fill(pool, 2)
+    local ran = tine.buffer(8)
+    local every = pool:everywhere(function(n)
+      local x = 0
+      for i = 1, 1000000 do x = x + i end
+      n:add(1, 1)
+    end, ran)
+    assert.is_true(pool:shutdown())
+    every:result(0)
+    assert.equal(2, ran:add(1, 0))
+  end)
+
   it("with what cannot be sent is a failed future, and runs nowhere", function()
     local pool = pool_of { workers = 1 }
     fill(pool, 1)

@@ -43,6 +43,16 @@ bool tine__sched_owes(const struct sched *s, const struct worker *w) {
     return !s->o.far && s->nerrands > w->errands;
 }
 
+bool tine__sched_errands_left(const struct sched *s) {
+    for (unsigned i = 1; i <= s->top && !list_empty(&s->errands); i++) {
+        const struct worker *w = &s->workers[i];
+        if (w->state != WORKER_NONE && !w->unborn && s->nerrands > w->born &&
+            s->nerrands > w->errands)
+            return true;
+    }
+    return false;
+}
+
 bool tine__sched_ran(struct sched *s, unsigned worker, uint64_t number) {
     struct worker *w = &s->workers[worker];
     if (number != w->errands + 1 || number > s->nerrands)

@@ -190,6 +190,9 @@ void tine__sched_forget_errands(struct sched *s, const struct worker *w);
 /* Is there an errand that the worker has not run? Never on other machines: there it comes with a
 ** task. */
 bool tine__sched_owes(const struct sched *s, const struct worker *w);
+/* Has a worker that has started yet to run an errand that waits for it? (One that is still starting
+** may hang.) */
+bool tine__sched_errands_left(const struct sched *s);
 /* The pool is broken: no errand that is not done will be. */
 void tine__sched_break_errands(struct sched *s);
 bool tine__sched_order_errand(struct sched *s, struct order *o);

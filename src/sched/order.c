@@ -228,7 +228,7 @@ static bool order_start(struct sched *s, struct order *o) {
 
 /* The steps of the end. */
 static bool order_end(struct sched *s, struct order *o) {
-    if (s->life == LIFE_CLOSING && s->open == 0) {
+    if (s->life == LIFE_CLOSING && s->open == 0 && !tine__sched_errands_left(s)) {
         s->life = LIFE_DRAINING;
         *o = (struct order){.kind = ORDER_FINISH};
         return true;
