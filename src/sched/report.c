@@ -148,7 +148,7 @@ static void lost(struct sched *s, const struct report *r) {
     if (!t)
         return;
     uint64_t begun = r->id - t->call.id;
-    if (t->asked && begun > t->next + 1 && begun <= t->call.count)
+    if (t->asked && begun > t->next + 1 && begun <= t->upto)
         tine__sched_end(s, t, t->next, t->next + 1, tine__sched_heard(s, t)); /* it had answered */
     lose(s, t, begun <= t->call.count ? (uint32_t)begun : 0);
 }
