@@ -38,16 +38,21 @@ enum task_look tine__task_look(struct pool *p, struct item *item, uint32_t k) {
 
 #define BRIEFLY (100 * MILLISECOND)
 
-/* If the state of the item's task is known only to its host and the host was asked, wait for the
-** answer, for `ns` at most. */
-static void await_word(struct pool *p, struct item *item, uint64_t ns) {
+/* Is the state of the item's task known only to its host, which was asked? */
+static bool is_unsure(struct pool *p, struct item *item) {
     const struct task *t = &item_leader(item)->task;
+    return p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
+           p->site->ops->unsure(p->site, t->call.ref);
+}
+
+/* Wait for the answer of the item's host, if it was asked, for `ns` at most. Another thread may
+** take in the end of the item's leader meanwhile and free it. */
+static void await_word(struct pool *p, struct item *item, uint64_t ns) {
     const uint64_t until = tine__now() + ns;
     const struct timespec at = {(time_t)(until / SECOND), (long)(until % SECOND)};
     int err = 0;
     p->unsure++;
-    while (!err && p->site->ops->unsure && !pool_site_is_gone(p) && t->state == TASK_SENT &&
-           p->site->ops->unsure(p->site, t->call.ref))
+    while (!err && is_unsure(p, item))
         err = pthread_cond_timedwait(&p->word, &p->lock, &at);
     p->unsure--;
 }
@@ -64,7 +69,7 @@ bool tine__task_progress(struct pool *p, struct item *item, struct progress *out
         told = p->site->ops->progress(p->site, leader->task.call.ref, leader->task.call.id, out);
     if (asks && !told)
         await_word(p, item, BRIEFLY); /* a far site only sends the question */
-    const struct progress *said = told ? NULL : item_told(leader);
+    const struct progress *said = told ? NULL : item_told(item_leader(item));
     if (said)
         memcpy(out, said, progress_size(said));
     pthread_mutex_unlock(&p->lock);
@@ -125,12 +130,11 @@ bool tine__task_abort(struct pool *p, struct item *item) {
         return false;
     pthread_mutex_lock(&p->lock);
     tine__take_in(p, false);
-    struct item *leader = item_leader(item);
-    bool ended = tine__sched_abort(&p->s, &leader->task);
+    bool ended = tine__sched_abort(&p->s, &item_leader(item)->task);
     carry_out(p);
     if (ended)
         await_word(p, item, SECOND);
-    ended = ended && (leader->task.doom || outcome_settled(item->outcomes));
+    ended = ended && (item_leader(item)->task.doom || outcome_settled(item->outcomes));
     pthread_mutex_unlock(&p->lock);
     return ended;
 }
