@@ -133,8 +133,8 @@ static void *run_manager(void *arg) {
         if (p->uncounted && now >= p->count_at)
             tine__tracing_count(p, now);
         tine__take_in(p, false);
+        serve_lookers(p); /* gives up the lock, so before the last look for news */
         call_owners(p);
-        serve_lookers(p);
         if (pool_site_is_gone(p))
             break;
         sleep_until(p, arm(p) ? next_due(p, now) : 0);
