@@ -631,6 +631,18 @@ describe("a task that submits tasks", function()
     eventually(function() return #pool:workers() == 1 end, "those beyond end")
   end)
 
+  -- A request that came while the pool's thread was awake rang for nobody, and was not seen when it lay down again:
+  -- within some hundred requests it slept on, for up to 5 seconds.
+  it("is answered while its program does something else", function()
+    local pool <close> = tine.pool(2)
+    finally(function() pool:kill_workers() end)
+    local rounds = tine.buffer(8)
+    pool:submit(function(n)
+      for i = 1, 5000 do n:add(1, tine.worker.pool:submit(math.abs, -i):result() // i) end
+    end, rounds)
+    eventually(function() return rounds:get("j", 1) == 5000 end, "all were run")
+  end)
+
   it("waits for many thousands of them as for few", function()
     -- Each wait went through all of them, in the worker and in the program: 10,000 took 40 seconds.
     local pool <close> = tine.pool(1)

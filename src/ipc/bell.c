@@ -4,7 +4,11 @@
 
 static enum bell_rung ring_if_wanted(struct bell *b, enum bell_level level) {
     uint32_t wanted = atomic_load_explicit(b->word, memory_order_relaxed);
-    if (wanted == BELL_OFF || (wanted == BELL_PRESSURE && level != BELL_PRESSURE))
+    if (wanted == BELL_OFF && level == BELL_PRESSURE)
+        atomic_compare_exchange_strong_explicit(b->word, &wanted, BELL_MISSED, memory_order_relaxed,
+                                                memory_order_relaxed); /* else see who sleeps now */
+    if (wanted == BELL_OFF || wanted == BELL_MISSED ||
+        (wanted == BELL_PRESSURE && level != BELL_PRESSURE))
         return BELL_QUIET;
     /* one ring for each time the bell was armed */
     if (atomic_exchange_explicit(b->word, BELL_OFF, memory_order_relaxed) == BELL_OFF)

@@ -19,7 +19,10 @@ enum bell_level {
     BELL_OFF,
     /* wake me when workers cannot go on without me: ring full, queue low, failures */
     BELL_PRESSURE,
-    BELL_RESULT /* wake me at any result */
+    BELL_RESULT, /* wake me at any result */
+    /* Nobody slept when something came that needs the sleeper: it must not lie down before it has
+    ** looked for that. */
+    BELL_MISSED
 };
 
 struct bell {
@@ -27,11 +30,14 @@ struct bell {
     int fd;                 /* the event, borrowed; in a worker its writing end */
 };
 
-/* Called by the sleeper before its last look for work. */
-static inline void bell_arm(struct bell *b, enum bell_level level) {
-    atomic_store_explicit(b->word, level, memory_order_relaxed);
+/* Called by the sleeper before its last look for work. False: a BELL_PRESSURE has come since the
+** bell was rung last. A sleeper whose look is only for some of the work must look for all then,
+** instead of sleeping. */
+static inline bool bell_arm(struct bell *b, enum bell_level level) {
+    uint32_t before = atomic_exchange_explicit(b->word, level, memory_order_relaxed);
     /* fence: first the wish, then the look for work; pairs with tine__bell_ring_both */
     store_then_look();
+    return before != BELL_MISSED;
 }
 
 static inline void bell_disarm(struct bell *b) {

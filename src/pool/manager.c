@@ -29,8 +29,8 @@ static bool arm(struct pool *p) {
     for (struct list *n = p->inboxes.next; n != &p->inboxes && !all; n = n->next)
         all = wants_all(LIST_ITEM(n, struct inbox, node));
     all |= p->needing > 0 || p->children > 0;
-    bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE);
-    return !p->site->ops->news(p->site, !all);
+    return bell_arm(&p->bells.manager, all ? BELL_RESULT : BELL_PRESSURE) &&
+           !p->site->ops->news(p->site, !all);
 }
 
 /* An inbox with news whose owner's callback must be called. */

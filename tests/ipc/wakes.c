@@ -234,6 +234,32 @@ static void room_for_a_blocked_writer(void) {
     tine__link_close(&reader);
 }
 
+/* --- what comes while nobody sleeps ------------------------------------------------------------------ */
+
+/* One record needs the sleeper at once; it looks only for a ring that is filling up. The other bell is that of threads
+** that look for everything. */
+static void pressure_before_the_bell_is_armed(void) {
+    _Atomic uint32_t words[2] = {BELL_OFF, BELL_OFF};
+    struct bell manager = {&words[0], tine__fd_event()}, waiter = {&words[1], tine__fd_event()};
+    struct pollfd p = {manager.fd, POLLIN, 0};
+    CHECK(bell_arm(&manager, BELL_PRESSURE));
+    CHECK_EQ(tine__bell_ring_both(&waiter, &manager, BELL_PRESSURE), BELL_RUNG);
+    CHECK_EQ(tine__bell_ring_both(&waiter, &manager, BELL_RESULT), BELL_QUIET);
+    tine__bell_clear(manager.fd);
+    CHECK(bell_arm(&manager, BELL_PRESSURE)); /* a result can wait */
+    CHECK_EQ(tine__bell_ring_either(&manager, &waiter, BELL_PRESSURE), BELL_RUNG);
+    CHECK_EQ(tine__bell_ring_either(&manager, &waiter, BELL_PRESSURE), BELL_QUIET);
+    CHECK_EQ(tine__bell_ring_both(&waiter, &manager, BELL_PRESSURE), BELL_QUIET);
+    tine__bell_clear(manager.fd);
+    CHECK(!bell_arm(&manager, BELL_PRESSURE));
+    CHECK_EQ(poll(&p, 1, 0), 0);
+    CHECK(bell_arm(&manager, BELL_PRESSURE)); /* it has looked */
+    CHECK_EQ(tine__bell_ring_both(&waiter, &manager, BELL_PRESSURE), BELL_RUNG);
+    CHECK_EQ(poll(&p, 1, 0), 1);
+    close(manager.fd);
+    close(waiter.fd);
+}
+
 /* --- the last slot that is freed, and the wish for room --------------------------------------------- */
 
 static atomic_bool hold;
@@ -372,6 +398,7 @@ int main(void) {
     two_items_for_spinners();
     withdraw_against_take();
     room_for_a_blocked_writer();
+    pressure_before_the_bell_is_armed();
     room_for_a_submitter();
     no_wakeup_is_lost();
     closing_against_late_senders();
