@@ -49,6 +49,20 @@ describe("a task that may be tried again", function()
       print "done"]])
   end)
 
+  -- An error was only heard of when the program called Tine, or when the pool's thread looked around, every 5 seconds.
+  -- #here: memory that both see
+  it("is also while its program does something else #here", function()
+    local pool <close> = tine.pool(1)
+    local attempts = tine.buffer(8)
+    pool:submit(math.abs, -1):result(20)
+    local future = pool:with({ retry = retry { error = 20 } }):submit(function(n)
+      if n:add(1, 1) < 20 then error "not yet" end
+      return "done"
+    end, attempts)
+    eventually(function() return attempts:get("j", 1) == 21 end)
+    assert.equal("done", future:result(20))
+  end)
+
   it("fails with its last error when the budget is used up", function()
     local pool <close> = tine.pool { workers = 1, retry = { error = 2, delay = 0 } }
     pool:submit(math.abs, -1):result(20)

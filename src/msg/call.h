@@ -19,6 +19,7 @@
 #define CALL_SPENDS 4u /* note the processor time at its start: that has a limit */
 #define CALL_FAR 8u    /* from another machine: a struct call_far is behind the extra */
 #define CALL_MUTE 16u  /* nobody wants its events */
+#define CALL_AGAIN 32u /* an error of it may be followed by another attempt, also if nobody waits */
 #define CALL_EXTRA 2u  /* a struct call_extra (msg/extra.h) is before the label */
 
 struct call_head {

@@ -102,6 +102,7 @@ static uint64_t flags_of(const struct task *t) {
     return set->plain
                ? own
                : own | (set->timeout || set->cpu ? CALL_TIMED : 0) | (set->cpu ? CALL_SPENDS : 0) |
+                     (set->retry.budget[RETRY_ERROR] ? CALL_AGAIN : 0) |
                      (settings_need_extra(set) ? CALL_EXTRA : 0);
 }
 

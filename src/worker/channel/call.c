@@ -60,6 +60,7 @@ void tine__shm_describe(struct channel *ch, const struct call_head *s, const cha
                          .ref = s->ref,
                          .timed = s->flags & CALL_TIMED,
                          .spends = s->flags & CALL_SPENDS,
+                         .again = s->flags & CALL_AGAIN,
                          .shown = s->id,
                          .mute = s->flags & CALL_MUTE,
                          .attempt = call_attempt(s),

@@ -26,7 +26,8 @@ struct call {
     uint64_t id, index; /* index: of the first task in its map, from 1; 0: not of a map */
     uint32_t count, ref;
     bool timed, spends;
-    bool far; /* from another machine */
+    bool again; /* an error must be heard at once (CALL_AGAIN) */
+    bool far;   /* from another machine */
     /* If it is: what it names, struct call_far_name, unaligned. */
     const char *names;
     uint32_t nnames;

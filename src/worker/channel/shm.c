@@ -137,7 +137,9 @@ static int answer(struct channel *ch, const struct call *call, uint32_t k, enum 
         reply(ch);
     }
     parcel_write(&c->reply, r);
-    tine__shm_ring(c, tine__link_half_full(&c->link) ? BELL_PRESSURE : BELL_RESULT);
+    bool urgent = call->again && (kind == RECORD_ERROR || kind == RECORD_MEMORY);
+    urgent |= tine__link_half_full(&c->link);
+    tine__shm_ring(c, urgent ? BELL_PRESSURE : BELL_RESULT);
     return 0;
 }
 
