@@ -183,4 +183,31 @@ describe("a worker that hangs", function()
     pool:shutdown()
     assert.equal("initializer", reason) -- it was "killed"
   end)
+
+  -- The word of a worker that was ready in time lay unread, since the program was stopped, as by Ctrl-Z; and when it
+  -- went on its time was looked at first.
+  it("is not one that was ready in time, though the program was stopped", function()
+    local ended = program.run [[
+      local tine = require "tine"
+      local go, ran = os.tmpname(), os.tmpname()
+      os.remove(go)
+      os.remove(ran)
+      local function exists(name)
+        local file <close> = io.open(name)
+        return file ~= nil
+      end
+      local pool = tine.pool { workers = 1, start_timeout = 1, initializer = function()
+        while not exists(go) do tine.sleep(0.001) end
+      end }
+      local future = pool:submit(function() assert(io.open(ran, "w")):close() end)
+      os.execute(("kill -STOP $PPID; touch %s; until [ -e %s ]; do sleep 0.01; done; sleep 1; kill -CONT $PPID")
+        :format(go, ran))
+      local stop = tine.clock() + 0.05 -- the pool's thread goes on, too
+      repeat until tine.clock() > stop
+      print(future:pcall())
+      pool:shutdown()
+      os.remove(go)
+      os.remove(ran)]]
+    assert.same({ "true\n", "", 0 }, { ended.out, ended.err, ended.code })
+  end)
 end)

@@ -121,17 +121,27 @@ static void serve_lookers(struct pool *p) {
     pthread_mutex_lock(&p->lock);
 }
 
+/* Do what is due. What has come in time counts: a worker that has said that it is ready is not late,
+** though this process may have been stopped since then. */
+static void tick(struct pool *p, uint64_t now) {
+    if (pool_due(p) <= now)
+        tine__take_in(p, false);
+    if (pool_site_is_gone(p))
+        return;
+    tine__sched_tick(&p->s, now);
+    if (p->site->ops->tick)
+        p->site->ops->tick(p->site, now);
+    if (p->uncounted && now >= p->count_at)
+        tine__tracing_count(p, now);
+}
+
 static void *run_manager(void *arg) {
     struct pool *p = arg;
     pthread_mutex_lock(&p->lock);
     p->looked = tine__now(); /* the descriptors were just made */
     while (!pool_site_is_gone(p)) {
         uint64_t now = tine__now();
-        tine__sched_tick(&p->s, now);
-        if (p->site->ops->tick)
-            p->site->ops->tick(p->site, now);
-        if (p->uncounted && now >= p->count_at)
-            tine__tracing_count(p, now);
+        tick(p, now);
         tine__take_in(p, false);
         serve_lookers(p); /* gives up the lock, so before the last look for news */
         call_owners(p);
