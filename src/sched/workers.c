@@ -70,9 +70,11 @@ void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_
 
 /* Why the worker's task was to be ended. */
 static enum parting parting_of_doom(const struct sched *s) {
-    for (const struct list *n = s->lost.next; n != &s->lost; n = n->next)
-        if (LIST_ITEM(n, struct task, node)->doom == ENDING_TIMEOUT)
+    for (const struct list *n = s->lost.next; n != &s->lost; n = n->next) {
+        uint8_t doom = LIST_ITEM(n, struct task, node)->doom;
+        if (doom == ENDING_TIMEOUT || doom == ENDING_CPU)
             return PART_TIMEOUT;
+    }
     return PART_CANCELLED;
 }
 
