@@ -631,6 +631,32 @@ describe("a task that submits tasks", function()
     eventually(function() return #pool:workers() == 1 end, "those beyond end")
   end)
 
+  -- The one on top of it was taken for a task that had crashed its worker, which broke the pool.
+  it("is ended by force alone, with what runs on top of it", function()
+    local function insist(n)
+      n:add(1, 1)
+      while true do pcall(function() while true do end end) end -- luacheck: ignore
+    end
+    local function wait_on(n) -- asked to end it begins another one, and waits for that
+      for _ = 1, 2 do pcall(function() tine.worker.pool:submit(insist, n):result() end) end
+    end
+    for _, grace in ipairs { 0, 0.2 } do
+      local reasons = {}
+      local pool <close> = tine.pool { workers = 1, grace = grace,
+                                       on_worker_exit = function(exit) reasons[#reasons + 1] = exit.reason end }
+      finally(function() pool:kill_workers() end)
+      local begun = tine.buffer(8)
+      local aborted = pool:submit(wait_on, begun)
+      eventually(function() return begun:get("j", 1) > 0 end)
+      aborted:abort()
+      assert.equal("cancelled", tine.kind(select(2, aborted:pcall(20))))
+      assert.equal("timeout", tine.kind(pool:with({ cpu = 0.01 }):submit(wait_on, begun):exception(20)))
+      assert.equal(1, pool:submit(math.abs, -1):result(20))
+      pool:shutdown()
+      assert.same({ "cancelled", "timeout", "shutdown" }, reasons)
+    end
+  end)
+
   -- A request that came while the pool's thread was awake rang for nobody, and was not seen when it lay down again:
   -- within some hundred requests it slept on, for up to 5 seconds.
   it("is answered while its program does something else", function()

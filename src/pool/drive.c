@@ -83,6 +83,13 @@ static void run_next(struct pool *p, const struct order *o) {
     sched_answer_run(&p->s, o, &a, o->task->call.flags & CALL_TIMED ? tine__now() : 0);
 }
 
+/* Is the task about to end? Then what it has submitted is ended, too: one that runs on top of it dies
+** with it, and has crashed nothing. */
+static bool ends_task(const struct order *o, const struct answer *a) {
+    return (o->kind == ORDER_ASK && a->where == AT_WORKER) ||
+           (o->kind == ORDER_STOP && a->where == AT_ITS_END);
+}
+
 COLD static void carry_other(struct pool *p, const struct order *o) {
     struct answer a = {0};
     bool extra = o->kind == ORDER_START && o->worker > p->s.o.workers;
@@ -95,7 +102,7 @@ COLD static void carry_other(struct pool *p, const struct order *o) {
         p->site->ops->give(p->site, o, o->task ? &call : NULL, &a);
         if (o->kind == ORDER_WITHDRAW)
             keep_withdrawn(item_of(o->task), &a);
-        if (o->kind == ORDER_ASK && a.where == AT_WORKER)
+        if (ends_task(o, &a))
             tine__children_end(p, item_of(o->task), o->id);
     }
     tine__sched_answer(&p->s, o, &a, o->kind != ORDER_WITHDRAW ? tine__now() : 0);
