@@ -194,7 +194,7 @@ static bool push_given(lua_State *L, struct future *f, int idx) {
 static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
     const struct task_name name = tine__future_name(L, f, idx);
     int n = -1;
-    if (o->state == OUTCOME_FAILED && o->code == TINE_ETASK && push_given(L, f, idx)) {
+    if (o->state == OUTCOME_ERROR && push_given(L, f, idx)) {
         tine__future_keep_error(L, f, idx);
         return;
     }

@@ -171,19 +171,56 @@ static void give_value(lua_State *L, struct core *c, const struct anchor *a, uin
     tine__core_end_encoding(c);
 }
 
-/* Fail the dependent at `idx` with the error of the future at 1. */
-static void give_error(lua_State *L, struct core *c, struct anchor *a, int idx) {
-    lua_getiuservalue(L, 1, FUTURE_VALUE);
-    if (a->kind == ANCHOR_FUTURE) {
-        tine__extras_push(L, lua_touserdata(L, idx), idx);
-        lua_pushvalue(L, -2);
-        lua_setfield(L, -2, "given");
+/* Encode the error and the traceback at `at`, and for an object its text, as workers do. 0, or a
+** code with the message pushed. */
+static int encode_error(lua_State *L, struct codec *codec, int at, struct buf *out) {
+    if (lua_type(L, at) != LUA_TSTRING && lua_getmetatable(L, at)) {
         lua_pop(L, 1);
+        tine__text_push(L, at);
     }
-    lua_rawgeti(L, -1, 1);
-    const char *text = tine__text_push(L, -1);
-    if (c->p && a->item) /* a metamethod may have ended the item */
-        tine__item_fail(c->p, a->item, TINE_ETASK, text, lua_rawlen(L, -1));
+    int err = tine__encode_error(L, codec, at, lua_gettop(L) - at + 1, out);
+    if (!err)
+        return 0;
+    lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, at + 1),
+                    lua_tostring(L, -1));
+    tine__text_push(L, at);
+    lua_replace(L, at);
+    lua_replace(L, at + 1);
+    return tine__encode_error(L, codec, at, 2, out);
+}
+
+/* Let the future at `idx`, which failed by the future at 1, raise the very error of that. */
+static void keep_given(lua_State *L, int idx) {
+    tine__extras_push(L, lua_touserdata(L, idx), idx);
+    lua_getiuservalue(L, 1, FUTURE_VALUE);
+    lua_setfield(L, -2, "given");
+    lua_pop(L, 1);
+}
+
+/* Fail the dependent at `idx` with the error of the future at 1. */
+static void give_error(lua_State *L, struct core *c, const struct anchor *a, int idx) {
+    int top = lua_gettop(L);
+    struct room *r = tine__room_take_of(L, c); /* an error of memory leaves it to the collector */
+    if (!r)
+        return;
+    int at = lua_gettop(L) + 1;
+    lua_getiuservalue(L, 1, FUTURE_VALUE);
+    lua_rawgeti(L, at, 1);
+    lua_rawgeti(L, at, 2);
+    lua_remove(L, at);
+    core_begin_encoding(c);
+    int err = encode_error(L, c->codec, at, &r->call.b);
+    bool given = false;
+    if (c->p && a->item && err) /* a metamethod may have ended the item */
+        tine__item_fail(c->p, a->item, err, "", 0);
+    else if (c->p && a->item)
+        given = tine__item_give_error(c->p, a->item, &r->call);
+    tine__call_buf_drop(&r->call);
+    tine__room_put(c, r);
+    tine__core_end_encoding(c);
+    lua_settop(L, top);
+    if (given && a->kind == ANCHOR_FUTURE)
+        keep_given(L, idx);
 }
 
 /* Function (future); two more upvalues: the dependent, and the position of its argument. */

@@ -64,13 +64,18 @@ static void fail(struct pool *p, struct item *item, const struct outcome *how) {
         tine__outcome_free_locked(p, &kept);
 }
 
+/* `o` is freed. */
+static void fail_and_free(struct pool *p, struct item *item, struct outcome *o) {
+    fail(p, item, o);
+    if (outcome_owns(o))
+        tine__outcome_free_locked(p, o);
+}
+
 static void fail_by_code(struct pool *p, struct item *item, int code, const char *text,
                          size_t length) {
     struct outcome o = {0};
     tine__outcome_set_bytes(&o, OUTCOME_FAILED, code, text, length, NULL);
-    fail(p, item, &o);
-    if (outcome_owns(&o))
-        tine__outcome_free_locked(p, &o);
+    fail_and_free(p, item, &o);
 }
 
 static void all_there(struct pool *p, struct item *item) {
@@ -140,6 +145,17 @@ void tine__need_give(struct pool *p, struct item *item, uint32_t position, struc
         met(p, need);
     }
     tine__needs_settle(p);
+}
+
+bool tine__need_give_error(struct pool *p, struct item *item, struct call_buf *cb) {
+    struct outcome o = {0};
+    if (!item->needs)
+        return false;
+    tine__outcome_set_bytes(&o, OUTCOME_ERROR, TINE_ETASK, cb->b.data, cb->b.len,
+                            &cb->refs.carried);
+    fail_and_free(p, item, &o);
+    tine__needs_settle(p);
+    return true;
 }
 
 void tine__needs_fail(struct pool *p, struct item *item, int code, const char *text,

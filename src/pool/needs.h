@@ -42,6 +42,9 @@ void tine__needs_free(struct needs *needs);
 ** pool's lock. */
 struct call_buf;
 void tine__item_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
+/* The owner's result is a failure: end the item with it, a result segment [error value, traceback]
+** in `cb`, likewise. Returns whether it did. */
+bool tine__item_give_error(struct pool *p, struct item *item, struct call_buf *cb);
 /* The owner cannot give a result: end the item with this error. Does nothing if the item has ended.
 ** Takes the pool's lock. */
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
@@ -57,6 +60,7 @@ struct need *tine__need_find(struct item *item, uint32_t position);
 /* gifts.c: fill in the results of leaders that have ended. */
 COLD void tine__needs_settle(struct pool *p);
 void tine__need_give(struct pool *p, struct item *item, uint32_t position, struct call_buf *cb);
+bool tine__need_give_error(struct pool *p, struct item *item, struct call_buf *cb);
 void tine__needs_fail(struct pool *p, struct item *item, int code, const char *text, size_t length);
 /* The item was submitted and is HELD: fill in the results that are already there. */
 COLD void tine__needs_begin(struct pool *p, struct item *item);

@@ -230,6 +230,16 @@ void tine__item_give(struct pool *p, struct item *item, uint32_t position, struc
     pthread_mutex_unlock(&p->lock);
 }
 
+bool tine__item_give_error(struct pool *p, struct item *item, struct call_buf *cb) {
+    if (tine__pool_is_forked(p))
+        return false;
+    pthread_mutex_lock(&p->lock);
+    bool given = tine__need_give_error(p, item, cb);
+    carry_out(p);
+    pthread_mutex_unlock(&p->lock);
+    return given;
+}
+
 void tine__item_fail(struct pool *p, struct item *item, int code, const char *text, size_t length) {
     if (tine__pool_is_forked(p))
         return;
