@@ -1,7 +1,7 @@
 # The installed layout (README.md, "Installing"); everything below the prefix can be moved.
 include(CMakePackageConfigHelpers)
 
-# where programs with the static library look for tine-helper
+# where programs with the static library look for tine-helper, unless it is installed elsewhere (below)
 cmake_path(ABSOLUTE_PATH TINE_INSTALL_LUACDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}
   OUTPUT_VARIABLE helper_dir)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/worker/root/find_helper.c PROPERTIES
@@ -33,6 +33,15 @@ if(TINE_INSTALL_LIBRARY)
   target_include_directories(tine_static INTERFACE $<INSTALL_INTERFACE:include>)
   install(TARGETS tine_shared tine_static EXPORT tineTargets
     LIBRARY DESTINATION lib ARCHIVE DESTINATION lib)
+  install(CODE "
+    get_filename_component(prefix \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
+    get_filename_component(folder \"${TINE_INSTALL_LUACDIR}/tine\" ABSOLUTE BASE_DIR \"\${prefix}\")
+    execute_process(COMMAND \"$<TARGET_FILE:tine_program>\" -E \"${CMAKE_SOURCE_DIR}/cmake/place_helper.lua\"
+        \"\$ENV{DESTDIR}\${prefix}/lib/libtine.a\" \"\${folder}\"
+      RESULT_VARIABLE failed)
+    if(failed)
+      message(WARNING \"programs with libtine.a will find tine-helper by TINE_HELPER only\")
+    endif()")
   file(GLOB public_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/*.h)
   install(FILES ${public_headers} DESTINATION include)
 

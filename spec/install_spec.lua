@@ -169,6 +169,15 @@ target_link_libraries(use_lua_static PRIVATE tine::tine_static)
       assert.equal("42\n", run "use/use_lua_static")
     end)
 
+    -- It looked below the prefix that the build was configured with.
+    it("whose static library knows the helper of the prefix that it was installed in", function()
+      ok("cmake --install %s --prefix %s/second", quote(BUILD), folder)
+      local flags = "$(pkg-config --cflags tine) second/lib/libtine.a "
+        .. "$(pkg-config --libs --static tine | sed 's/-ltine//')"
+      ok("cd %s && export PKG_CONFIG_PATH=second/lib/pkgconfig && cc -o elsewhere/alone use.c " .. flags, folder)
+      assert.matches(" 42 \n$", outside "env -u TINE_HELPER ./alone spawn")
+    end)
+
     it("with a soname", function()
       local text = ok("readelf -d %s/lib/libtine.so", prefix)
       assert.matches("SONAME[^\n]*%[libtine%.so%.0%]", text)

@@ -15,6 +15,15 @@
 /* of the library or program that contains this code; "": not known yet */
 static char directory[PATH_MAX];
 
+#ifdef TINE_HELPER_DIR
+/* Where the library was to be installed. `cmake --install` writes into libtine.a where it really
+** was (cmake/place_helper.lua, which knows the mark and the room), so the compiler must not conclude
+** anything from what stands here. */
+static const volatile struct {
+    char mark[28], folder[1024];
+} installed = {"tine-helper is installed in", TINE_HELPER_DIR};
+#endif
+
 /* The path of that file. */
 static bool own_object(char path[PATH_MAX]) {
     Dl_info info;
@@ -55,7 +64,10 @@ int tine__find_helper(char path[HELPER_PATH]) {
         if (is_there(path, directory, below[i]))
             return 0;
 #ifdef TINE_HELPER_DIR
-    if (is_there(path, TINE_HELPER_DIR, "tine-helper"))
+    char folder[sizeof installed.folder];
+    for (size_t i = 0; i < sizeof folder; i++)
+        folder[i] = installed.folder[i];
+    if (is_there(path, folder, "tine-helper"))
         return 0;
 #endif
     tine__why(ENOENT, "tine-helper, which workers must descend from here (start_method \"spawn\", "
