@@ -293,7 +293,7 @@ TINE_API size_t tine_pool_dispatch(tine_pool *pool);
 ** own thread. Negative: TINE_EARG, TINE_EFORKED, TINE_ESYSTEM, TINE_ENOMEM. */
 TINE_API int tine_pool_fileno(tine_pool *pool);
 
-/* A distribution of durations, in seconds. Percentiles are within 3 %, the rest is exact. SINCE
+/* A distribution of durations, in seconds. Percentiles are within 3 %, the rest is exact.
 ** SINCE 0.2.0 */
 typedef struct tine_times {
     uint64_t count;
