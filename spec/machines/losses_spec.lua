@@ -352,6 +352,21 @@ describe("when nobody is there", function()
   end)
 
   -- The port of something else. It was told as hosts that are missing.
+  -- The scheduler waited for room that nobody would report any more: later tasks were pending for ever.
+  it("a pool whose tasks were lost since no server was there loses the next ones, and works when one comes", function()
+    local server = machines.server()
+    server:kill()
+    local pool = tine.pool { backend = server:url(), connect_timeout = 0.5 }
+    finally(function() pool:shutdown() end)
+    for _ = 1, 3 do
+      local _, err = pool:submit(math.abs, 1):pcall(20)
+      assert.equal("lost", tine.kind(err))
+      assert.matches("no job server can be reached", err.message, 1, true)
+    end
+    machines.host(machines.server(server.port), "-j 1")
+    eventually(function() return pool:submit(math.abs, -2):pcall(20) end, "a task that is run")
+  end)
+
   it("what takes connections and says nothing is no server", function()
     local silent = assert(socket.bind("127.0.0.1", 0))
     finally(function() silent:close() end)

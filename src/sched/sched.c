@@ -228,9 +228,11 @@ static void give_up_all(struct sched *s, enum ending how) {
             give_up(s, s->sent[ref], how);
 }
 
-/* HELD tasks stay: there may be a host when they are let go. */
+/* HELD tasks stay: there may be a host when they are let go. The site does not report room for what
+** it refused before: it is asked anew with the next task. */
 void tine__sched_desert(struct sched *s) {
     give_up_all(s, ENDING_LOST);
+    s->full = false;
 }
 
 static void cancel_all(struct sched *s) {
