@@ -44,12 +44,10 @@ bool tine__sched_owes(const struct sched *s, const struct worker *w) {
 }
 
 bool tine__sched_errands_left(const struct sched *s) {
-    for (unsigned i = 1; i <= s->top && !list_empty(&s->errands); i++) {
-        const struct worker *w = &s->workers[i];
-        if (w->state != WORKER_NONE && !w->unborn && s->nerrands > w->born &&
-            s->nerrands > w->errands)
+    for (unsigned i = 1; i <= s->top && !list_empty(&s->errands); i++)
+        if (tine__sched_is_awaited(s, i, s->nerrands) && tine__sched_owes(s, &s->workers[i]) &&
+            !s->workers[i].unborn)
             return true;
-    }
     return false;
 }
 
