@@ -195,11 +195,11 @@ describe("a shared value", function()
     assert.equal(100, task:result(20))
   end)
 
-  it("gives its memory back", function()
+  it("gives its memory back #here", function() -- that of other machines is not this program's
     local pool <close> = tine.pool(1)
     local text = ("x"):rep(8 << 20)
     local function size(t) return #t end
-    for _ = 1, 100 do -- 800 MiB, if it were kept
+    for _ = 1, 40 do -- 320 MiB, if it were kept
       local shared <close> = pool:share(text)
       assert.equal(#text, pool:submit(size, shared):result(20))
     end

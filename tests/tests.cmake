@@ -145,12 +145,12 @@ foreach(fragment IN LISTS fragments)
 endforeach()
 
 # Those that take longest begin first, so that none is alone at the end.
-foreach(test IN ITEMS codec/specs.address=60 ipc/kill=20 ipc/ring.address=60 clib_threads.thread=30
-        spec/codec/random=30 edges/environments=30 edges/hostile.address=30 spec/edges=25 spec/docs=25
-        sim/histories.address=20 spec/luacheck_command=20 spec/install=20 spec/busted_command=20
-        spec/contract/shutdown=20 spec/regress=20 ipc/kill.address=20 clib_threads.address=15
-        data/image.address=15 spec/contract/output=15 worker/worker.address=15 spec/in_process=15
-        spec/map_control=10 spec/contract/timeout=10 spec/loops/await=10 clib_basic.thread=10)
+foreach(test IN ITEMS codec/specs.address=60 ipc/ring.address=60 spec/machines/losses=45 spec/busted_command=40
+        spec/install=35 spec/map_control=30 spec/machines/both=30 spec/docs=30 ipc/kill.address=30
+        spec/edges=25 spec/examples=25 spec/in_process=25 worker/worker.address=25 spec/nested=20
+        edges/environments=20 edges/hostile.address=20 clib_threads.thread=20 spec/contract/output=20
+        spec/map_commands=20 codec/specs=20 clib_events.thread=15 data/image.address=15
+        store/store.thread=15 spec/completion=15 spec/contract/fork=15 ipc/wakes=15)
   string(REPLACE "=" ";" test ${test})
   list(GET test 1 seconds)
   list(GET test 0 test)

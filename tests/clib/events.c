@@ -5,9 +5,9 @@
 
 #define FEW 3 /* event_buffer */
 #if defined(__SANITIZE_THREAD__)
-#define POOLS_IN_TURN 10 /* each takes ten times as long, and shows what did not happen, too */
+#define ROUNDS 10 /* each takes ten times as long, and shows what did not happen, too */
 #else
-#define POOLS_IN_TURN 100
+#define ROUNDS 100
 #endif
 
 static const char emits[] =
@@ -38,7 +38,7 @@ static void test_read(void) {
 /* Who waits for a task's end lets it go on, whenever it is that it would have to wait: the pool's own thread, which starts
 ** the first worker, may hear of that just before the waiting one lies down. */
 static void test_awaited(bool any) {
-    for (int round = 0; round < POOLS_IN_TURN; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         tine_pool *pool = open_narrow();
         tine_future *f = submit(pool, emits, 0);
         OK(any ? tine_wait_any(&f, 1, 30) : tine_future_wait(f, 30));
@@ -102,7 +102,7 @@ static void *free_half(void *arg) {
 /* The same when two threads give up the last references that the program has. */
 static void test_forsaken_by_two(void) {
     tine_pool *pool = open_narrow();
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 2 * ROUNDS; round++) {
         atomic_uint there = 0;
         const struct half half = {submit(pool, emits, 0), &there};
         pthread_t other;

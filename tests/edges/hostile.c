@@ -140,6 +140,12 @@ __attribute__((unused)) static void *changes_environment(void *arg) {
     return NULL;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ROUNDS 8 /* each takes three times as long */
+#else
+#define ROUNDS 20
+#endif
+
 /* Pools come and go while another thread does that. */
 static void beside(void *(*what)(void *), int rounds) {
     pthread_t thread;
@@ -199,10 +205,10 @@ int main(void) {
     CHECK(tine_prepare() == 0);
     hostile_tasks();
 #ifndef __SANITIZE_THREAD__ /* a race of the program's own, which it would tell */
-    beside(changes_environment, 20);
+    beside(changes_environment, ROUNDS);
 #endif
-    beside(reaps, 20);
-    beside(forks, 20);
+    beside(reaps, ROUNDS);
+    beside(forks, ROUNDS);
     descriptors_closed();
     descriptors_replaced();
     ids_given_up();

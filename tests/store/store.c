@@ -14,6 +14,13 @@
 #include "store/blob.h"
 
 #define START 4096u
+#if defined(__SANITIZE_THREAD__) /* all takes ten times as long */
+#define ROUNDS 4000
+#define LONG 30000
+#else
+#define ROUNDS 20000
+#define LONG 300000
+#endif
 
 static struct shm file;
 static struct heap *writer, *reader;
@@ -190,8 +197,6 @@ static size_t reach_of(const struct codec_stored *value, uint64_t id) {
     return n;
 }
 
-#define LONG 300000
-
 /* It was found by recursion, and along each way: the one ended the program, the other did not end. */
 static void values_that_name_others(void) {
     open_all();
@@ -243,7 +248,7 @@ static void blocks_for_calls(void) {
 static void *run(void *arg) {
     unsigned long long seed = (uintptr_t)arg;
     char text[16];
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         struct store_refs refs = {0};
         snprintf(text, sizeof text, "code %d", (int)(check_random(&seed) % 7));
         const struct codec_stored *s = put(text, "f", 1);
