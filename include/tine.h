@@ -193,8 +193,8 @@ typedef struct tine_options {
     uint64_t max_pending_bytes;
     /* Lua source that each worker runs when it ends in good order. NULL: none. */
     const char *finalizer;
-    /* How much priority a pending task gains for each second that it waits. Negative: 1; 0:
-    ** none. */
+    /* A pending task gains 1 in priority so many times in each second that it waits; of more than
+    ** 20, several at a time. Negative: 1; 0: none. */
     double ageing;
     /* Defaults for tasks that set nothing else; tine_task explains them. */
     double deadline; /* 0: none */

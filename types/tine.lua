@@ -114,7 +114,7 @@ function WorkerPool:with(options) end
 ---@field warnings boolean? whether workers show what `warn` says; default: as `tine -W`
 ---@field globals "named"|"none"|nil default: "named"
 ---@field max_pending integer? submit waits while so many tasks are unfinished
----@field ageing number? priority gained for each second of waiting; default: 1
+---@field ageing number? steps of 1 in priority gained in each second of waiting; default: 1
 ---@field on_callback_error fun(err: any, traceback: string)|nil default: writes to stderr
 ---@field start_timeout number? seconds until a new worker must be ready; default: none
 ---@field event_buffer integer? events of a task that are kept unread; default: 1000

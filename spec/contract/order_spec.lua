@@ -163,7 +163,7 @@ describe("the order of tasks", function()
   end)
 
   it("gains nothing before a whole second, or with ageing = 0", function()
-    local pool, submit, taken = held { ageing = 1000 }
+    local pool, submit, taken = held()
     submit(pool, "old")
     submit(pool:with { priority = 1 }, "high")
     assert.equal("high old", taken())
@@ -172,6 +172,18 @@ describe("the order of tasks", function()
     tine.sleep(1.05)
     add(still:with { priority = 1 }, "high")
     assert.equal("high old", order())
+  end)
+
+  -- All that a second gives came at its end, so that with 20 nothing was gained for as long as with 1.
+  it("gains one step after the other, where a second has many", function()
+    for ageing, priority in pairs { [20] = 3, [100] = 19, [10000] = 1900 } do
+      local pool, submit, taken = held { ageing = ageing }
+      submit(pool, "old")
+      tine.sleep(0.205)
+      submit(pool:with { priority = priority }, "high")
+      submit(pool:with { priority = math.maxinteger }, "highest")
+      assert.equal("highest old high", taken(), ageing)
+    end
   end)
 
   it("takes ageing as a number of 0 or more", function()

@@ -5,31 +5,29 @@
 #include "base/hot.h"
 #include "sched/line.h"
 
-#define SECOND 1000000000ull
-
 /* --- ranks --- */
 
-/* Whole seconds since `since`. */
+/* Whole steps since `since`. */
 static uint64_t waited(const struct policy *p, uint64_t since) {
     uint64_t ns = p->now > since ? p->now - since : 0;
-    return ns < SECOND ? 0 : ns / SECOND;
+    return ns < p->step ? 0 : ns / p->step;
 }
 
-static int64_t rank_after(const struct policy *p, int64_t priority, uint64_t seconds) {
-    if (seconds == 0)
+static int64_t rank_after(const struct policy *p, int64_t priority, uint64_t steps) {
+    if (steps == 0)
         return priority; /* as mostly, and for many at once (tine__policy_place) */
-    double gained = p->ageing * (double)seconds;
+    double gained = p->gain * (double)steps;
     int64_t most = priority > 0 ? INT64_MAX - priority : INT64_MAX;
     return gained < (double)most ? priority + (int64_t)gained : priority + most;
 }
 
 /* Compute the rank of a bucket's oldest task, and set the timer for the next step of it. */
 static void rank(struct policy *p, struct bucket *b) {
-    uint64_t seconds = waited(p, b->since);
-    b->rank = rank_after(p, b->priority, seconds);
-    uint64_t step = b->since + (seconds + 1) * SECOND;
-    if (p->ageing > 0 && (b->step.when <= p->now || step < b->step.when))
-        tine__timer_set(&p->steps, &b->step, step);
+    uint64_t steps = waited(p, b->since);
+    b->rank = rank_after(p, b->priority, steps);
+    uint64_t next = b->since + (steps + 1) * p->step;
+    if (p->gain > 0 && (b->step.when <= p->now || next < b->step.when))
+        tine__timer_set(&p->steps, &b->step, next);
 }
 
 /* Make the ranks of all buckets those of `now`. */
@@ -342,14 +340,14 @@ static int64_t rank_there(const struct policy *p, const struct bucket *b) {
 
 /* The earliest time at which the rank of `behind` may become the higher one. It can do so only when
 ** it grows itself, and at each such time its oldest task has waited the same number of whole
-** seconds `longer` than that of `before`. */
+** steps `longer` than that of `before`. */
 static uint64_t crossing(const struct policy *p, const struct bucket *before,
                          const struct bucket *behind) {
     uint64_t x = before->oldest, y = behind->oldest;
-    double longer = x > y ? (double)((x - y - 1) / SECOND + 1) : -(double)((y - x) / SECOND);
+    double longer = x > y ? (double)((x - y - 1) / p->step + 1) : -(double)((y - x) / p->step);
     double lead = (double)before->priority - (double)behind->priority;
-    bool gains = p->ageing * longer > lead;
-    return gains ? y + (waited(p, y) + 1) * SECOND : TIMER_NEVER;
+    bool gains = p->gain * longer > lead;
+    return gains ? y + (waited(p, y) + 1) * p->step : TIMER_NEVER;
 }
 
 /* The bucket of task `t`, if none of the bucket's tasks lies behind it in the queue. */
@@ -387,8 +385,16 @@ bool tine__policy_is_in_order(const struct policy *p, const struct list *handed,
 
 /* --- memory --- */
 
+#define LONGEST_STEP (1ull << 62) /* ns, more than a century: so that no sum overflows */
+
 int tine__policy_init(struct policy *p, double ageing) {
-    *p = (struct policy){.ageing = ageing};
+    double step = ageing > 0 ? 1e9 / ageing : LONGEST_STEP;
+    if (ageing > POLICY_MOST_STEPS)
+        *p = (struct policy){.step = 1000000000 / POLICY_MOST_STEPS,
+                             .gain = ageing / POLICY_MOST_STEPS};
+    else
+        *p = (struct policy){.step = step < LONGEST_STEP ? (uint64_t)step : LONGEST_STEP,
+                             .gain = ageing > 0};
     list_init(&p->plain);
     tine__timers_init(&p->steps);
     return tine__line_table_init(p);

@@ -1,7 +1,8 @@
 /* Policy: which waiting task is next.
 **
-** THE RULE. The rank of a task is its priority plus `ageing` for each whole second since its
-** submit; sums saturate. The task of the highest rank is next, among equal ranks the one that was
+** THE RULE. The rank of a task is its priority plus 1 for each step of waiting since its submit, of
+** which there are `ageing` in a second (of more than POLICY_MOST_STEPS several are taken at a
+** time); sums saturate. The task of the highest rank is next, among equal ranks the one that was
 ** submitted first. Ranks decide between different priorities only: among tasks of one priority the
 ** groups take turns, and in a group the order of submits holds.
 **
@@ -17,7 +18,7 @@
 **
 ** The oldest task of a bucket need not be the one whose turn it is. It says how urgent the bucket
 ** is (it lends its age to the others), and turns go round, so neither starves. A heap of the
-** bucket's lines knows it. The rank of a bucket changes once a second: a heap of these steps is
+** bucket's lines knows it. The rank of a bucket changes with each step: a heap of these is
 ** caught up with when a task is taken while there are several buckets. All this takes constant time
 ** for tasks of one priority without groups (each heap has one node), else the logarithm of the
 ** number of priorities, or of groups in a priority.
@@ -49,8 +50,9 @@ struct task;
 struct line;
 
 struct policy {
-    double ageing;
-    uint64_t now; /* the time that was told last */
+    uint64_t step; /* ns; whoever has waited so long gains `gain` */
+    double gain;   /* 0: ranks do not change */
+    uint64_t now;  /* the time that was told last */
     /* The waiting tasks of the only line. They are in no bucket. */
     struct list plain;
     struct pairing buckets; /* that have waiting tasks */
@@ -64,7 +66,9 @@ struct policy {
     unsigned nspare;
 };
 
-/* 0 or TINE_ENOMEM. */
+#define POLICY_MOST_STEPS 20 /* in a second: each wakes the manager, for each priority */
+
+/* `ageing`: steps in a second, of any number; 0: none. 0 or TINE_ENOMEM. */
 int tine__policy_init(struct policy *p, double ageing);
 void tine__policy_free(struct policy *p);
 /* Give a NEW task its line, before all else. 0 or TINE_ENOMEM. */
@@ -122,12 +126,12 @@ static inline bool policy_empty(const struct policy *p) {
 /* When ageing may change which task is next, or in what order those in the site's queue and those
 ** that wait are. */
 static inline uint64_t policy_due(const struct policy *p) {
-    return p->nlines > 1 && p->ageing > 0 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
+    return p->nlines > 1 && p->gain > 0 && p->nbuckets > 0 ? timers_next(&p->steps) : TIMER_NEVER;
 }
 
 /* Does the next task depend on the time? */
 static inline bool policy_is_timed(const struct policy *p) {
-    return p->nbuckets > 1 && p->ageing > 0;
+    return p->nbuckets > 1 && p->gain > 0;
 }
 
 #endif

@@ -162,7 +162,7 @@ struct sched_options {
     bool asks;     /* running tasks cannot be killed: all are asked, with or without grace */
     bool labels;   /* the site can put a call before others in its queue (order.label) */
     bool far;      /* the site is other machines: they watch limits, and the window is fixed */
-    double ageing; /* what a second of waiting adds to a priority; 0: nothing */
+    double ageing; /* steps of 1 that a waiting task gains in a second; 0: none */
 };
 
 struct sched {

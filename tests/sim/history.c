@@ -314,6 +314,7 @@ void history_make(struct history *h, uint64_t number) {
 /* --- running a history --- */
 
 static void open_pool(struct sim *m, const struct config *c) {
+    static const double ageing[] = {0, 0.75, 2.25, 250};
     memset(m, 0, sizeof *m);
     m->now = 1000 * MS;
     m->room = UINT64_MAX;
@@ -331,7 +332,7 @@ static void open_pool(struct sim *m, const struct config *c) {
                                   .start_timeout = c->start_timeout * 30 * MS,
                                   .exit_timeout = c->exit_timeout * 40 * MS,
                                   .seed = 7,
-                                  .ageing = c->ageing * 0.75};
+                                  .ageing = ageing[c->ageing]};
     HOLDS(tine__sched_init(&m->s, &m->o) == 0, "no memory");
     if (c->window) /* but not less than tine__sched_pace would set */
         m->s.window = 2 * c->workers + 1 + c->window;

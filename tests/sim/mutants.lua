@@ -121,7 +121,7 @@ fault("among equal ranks the younger is first", "line.c", ": x->first < y->first
 fault("priorities wrap around", "policy.c",
     "gained < (double)most ? priority + (int64_t)gained : priority + most;",
     "(int64_t)((uint64_t)priority + (uint64_t)gained);")
-fault("nobody gains by waiting", "policy.c", "    return ns < SECOND ? 0 : ns / SECOND;", "    return ns & 0;")
+fault("nobody gains by waiting", "policy.c", "    return ns < p->step ? 0 : ns / p->step;", "    return ns & 0;")
 fault("nothing is overtaken at the site", "order.c", "        if (by == BY_NOTHING)\n", "        if (true)\n")
 fault("what comes back does not overtake", "internal.h", "    s->anew |= again && s->waiting > 0;", "    (void)again;")
 fault("what gains by waiting does not overtake", "sched.c",
@@ -148,17 +148,18 @@ fault("tasks that cross at the site wait until something else happens", "sched.h
     "    return matters ? s->in_order : TIMER_NEVER;", "    return TIMER_NEVER;")
 fault("tasks that cross at the site are not looked at when they do", "sched.c", " || sched_order_due(s) <= now", "")
 fault("tasks that cross at the site stay there if nothing waits", "policy.c", "    if (all) /*", "    if (all && !policy_empty(p)) /*")
-fault("whole seconds between two submits are rounded down", "policy.c", "(double)((x - y - 1) / SECOND + 1)", "(double)((x - y) / SECOND)")
+fault("whole steps between two submits are rounded down", "policy.c", "(double)((x - y - 1) / p->step + 1)",
+  "(double)((x - y) / p->step)")
 fault("who waits lends no rank to the queue", "policy.c", "        b->oldest = b->first ? b->since : UINT64_MAX;",
-    "        b->oldest = UINT64_MAX;")
+    "        b->oldest = UINT64_MAX;", 1136447)
 fault("who lies further behind lends no rank", "policy.c", "        if (t->since < b->oldest)\n            b->oldest", "        b->oldest")
 fault("who waits lends no rank to the end of the queue", "policy.c",
     "    b->oldest = b->first && b->since < t->since ? b->since : t->since;", "    b->oldest = t->since;")
 fault("a task that is put before others crosses none of them", "order.c", "    note_order(s, t, queued(behind));\n    if",
     "    if")
 fault("a task that is put before groups crosses only the next one", "order.c", "    if (tine__policy_has_groups(queued(behind)))",
-    "    if (false)")
-fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->ageing > 0;", "return false;")
+    "    if (false)", 3072393)
+fault("the time is not asked for", "policy.h", "return p->nbuckets > 1 && p->gain > 0;", "return false;")
 fault("the urgency of a priority is that of its youngest line", "line.c",
     "return line_of(a)->first < line_of(b)->first;", "return line_of(a)->first > line_of(b)->first;")
 fault("a line is forgotten while its tasks are at the site", "policy.c",

@@ -114,8 +114,12 @@ void order_look(struct sim *m) {
 /* --- which job is next --- */
 
 static int64_t rank(const struct sim *m, const struct job *j) {
-    uint64_t seconds = (m->now - j->task.since) / (1000 * MS); /* whole ones */
-    double sum = (double)seconds * m->o.ageing;
+    uint64_t waited = m->now - j->task.since;
+    double sum = 0;
+    if (m->o.ageing > 20) /* steps in a second: several are taken at a time */
+        sum = (double)(waited / (50 * MS)) * (m->o.ageing / 20);
+    else if (m->o.ageing > 0)
+        sum = (double)(waited / (uint64_t)(1e9 / m->o.ageing));
     return sum >= (double)(INT64_MAX - (j->set.priority > 0 ? j->set.priority : 0))
                ? INT64_MAX
                : j->set.priority + (int64_t)sum;
