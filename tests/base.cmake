@@ -1,6 +1,7 @@
 # C tests of src/base.
 tine_c_test(NAME base/stream SOURCES tests/base/stream.c VARIANTS address LABELS base)
 tine_c_test(NAME base/fd SOURCES tests/base/fd.c LABELS base)
+tine_c_test(NAME base/cpu SOURCES tests/base/cpu.c LABELS base)
 tine_c_test(NAME base/fault SOURCES tests/base/fault.c LABELS base)
 tine_c_test(NAME base/buf SOURCES tests/base/buf.c VARIANTS address LABELS base)
 tine_c_test(NAME base/alloc SOURCES tests/base/alloc.c LABELS base)

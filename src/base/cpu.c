@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/fd.h"
 #include "tine.h"
 
 static unsigned affinity(void) {
@@ -23,32 +24,24 @@ static unsigned whole(double quota, double period) {
     return n < 1 ? 1 : (unsigned)n;
 }
 
-static bool read_line(const char *folder, const char *file, char *out, int size) {
+static const char *read_line(const char *folder, const char *file, char *out, size_t size) {
     char path[1200];
     snprintf(path, sizeof path, "%s/%s", folder, file);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false;
-    bool ok = fgets(out, size, f) != NULL;
-    fclose(f);
-    return ok;
+    return tine__fd_text(path, out, size);
 }
 
 static unsigned limit_v2(const char *folder) {
     char line[100];
     double quota, period;
-    if (!read_line(folder, "cpu.max", line, sizeof line) ||
-        sscanf(line, "%lf %lf", &quota, &period) != 2)
+    if (sscanf(read_line(folder, "cpu.max", line, sizeof line), "%lf %lf", &quota, &period) != 2)
         return 0;
     return whole(quota, period);
 }
 
 static unsigned limit_v1(const char *folder) {
     char quota[60], period[60];
-    if (!read_line(folder, "cpu.cfs_quota_us", quota, sizeof quota) ||
-        !read_line(folder, "cpu.cfs_period_us", period, sizeof period))
-        return 0;
-    return whole(atof(quota), atof(period));
+    return whole(atof(read_line(folder, "cpu.cfs_quota_us", quota, sizeof quota)),
+                 atof(read_line(folder, "cpu.cfs_period_us", period, sizeof period)));
 }
 
 static void lower(unsigned *n, unsigned limit) {
@@ -77,20 +70,19 @@ static void obey_line(unsigned *n, char *line) {
     if (!group)
         return;
     *group++ = '\0';
-    group[strcspn(group, "\n")] = '\0';
     if (controllers[1] == '\0')
         lower_upwards(n, "/sys/fs/cgroup", group, limit_v2);
     else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
         lower_upwards(n, "/sys/fs/cgroup/cpu", group, limit_v1);
 }
 
+#define LINES 16384 /* bytes of /proc/self/cgroup that are looked at */
+
 unsigned tine_cpu_count(void) {
     unsigned n = affinity();
-    char line[1024];
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    while (f && fgets(line, sizeof line, f))
+    char text[LINES], *rest;
+    tine__fd_text("/proc/self/cgroup", text, sizeof text);
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         obey_line(&n, line);
-    if (f)
-        fclose(f);
     return n;
 }

@@ -256,6 +256,17 @@ int tine__fd_copy(int from) {
     MAKE("fcntl(F_DUPFD)", take(sys.fcntl(from, F_DUPFD_CLOEXEC, LOWEST)));
 }
 
+int tine__fd_move(int *fd, int lowest) {
+    pthread_mutex_lock(&making);
+    int up = take(sys.fcntl(*fd, F_DUPFD_CLOEXEC, lowest));
+    if (up != -1) {
+        drop(fd);
+        *fd = up;
+    }
+    pthread_mutex_unlock(&making);
+    return up == -1 ? complain("fcntl(F_DUPFD)") : 0;
+}
+
 const char *tine__fd_text(const char *path, char *text, size_t size) {
     pthread_mutex_lock(&making);
     int fd = sys.open(path, O_RDONLY | O_CLOEXEC);

@@ -36,6 +36,8 @@ int tine__fd_stream(int family); /* a non-blocking SOCK_STREAM socket */
 int tine__fd_open(const char *path, int flags);
 int tine__fd_create(const char *path, int flags); /* makes the file if there is none */
 int tine__fd_copy(int fd);                        /* a copy of one of the program's */
+/* Give a descriptor of ours another number, `lowest` or more. 0; -1: *fd is as it was. */
+int tine__fd_move(int *fd, int lowest);
 /* Read a small file (of /proc) as text; "" if it cannot be read. Its descriptor is closed before
 ** anybody else could get it. */
 const char *tine__fd_text(const char *path, char *text, size_t size);

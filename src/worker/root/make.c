@@ -124,14 +124,7 @@ int tine__root_fork(struct root_end *r) {
 
 /* Move the descriptor to a number that adddup2 does not overwrite before it is used. */
 static int move_off(int *fd) {
-    if (*fd > HELPER_LIFE)
-        return 0;
-    int up = sys.fcntl(*fd, F_DUPFD_CLOEXEC, HELPER_LIFE + 1);
-    if (up != -1)
-        tine__close(fd);
-    if (up != -1)
-        *fd = tine__fd_adopt(up);
-    return *fd == -1 || up == -1 ? TINE_ESYSTEM : 0;
+    return *fd > HELPER_LIFE || tine__fd_move(fd, HELPER_LIFE + 1) == 0 ? 0 : TINE_ESYSTEM;
 }
 
 /* posix_spawn with the gift as descriptors 3 and 4, whatever their numbers are here,
