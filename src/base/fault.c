@@ -75,7 +75,7 @@ static int error_number(const char *text) {
 /* A likely error for that call. */
 static int likely_error(const char *name) {
     static const char *const memory = " malloc calloc realloc mmap ftruncate ";
-    static const char *const process = " fork posix_spawn thread_create ";
+    static const char *const process = " fork fork_unseen posix_spawn thread_create ";
     static const char *const message = " sendmsg recvmsg ";
     char word[NAME_SIZE + 2];
     snprintf(word, sizeof word, " %s ", name);

@@ -27,6 +27,11 @@ static pid_t fork_alone(void) {
 }
 #define fork() fork_alone()
 
+/* The same; but waitpid(-1) in the parent does not see this child. */
+static pid_t fork_unseen(void) {
+    return (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
 static int pidfd_open(pid_t pid, unsigned flags) {
     return (int)syscall(SYS_pidfd_open, pid, flags);
 }

@@ -52,6 +52,7 @@
     X(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags), (fd, m, flags)) \
     X(recvmsg, ssize_t, (int fd, struct msghdr *m, int flags), (fd, m, flags)) \
     X(fork, pid_t, (void), ()) \
+    X(fork_unseen, pid_t, (void), ()) \
     X(pidfd_open, int, (pid_t pid, unsigned flags), (pid, flags)) \
     X(signalfd, int, (int fd, const sigset_t *mask, int flags), (fd, mask, flags)) \
     X(open, int, (const char *path, int flags), (path, flags)) \

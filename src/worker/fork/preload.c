@@ -15,7 +15,9 @@
 
 /* --- the guard: meanwhile the fork server reads no messages, and a preload may run for ever --- */
 
-/* This signal ends a guard, but only while it waits. A guard that is about to kill the fork server
+/* A preload that waits for all its children does not wait for the guard, which ends after it.
+**
+** This signal ends a guard, but only while it waits. A guard that is about to kill the fork server
 ** has stopped it first, and must live to finish. (What a user or a terminal sends to the whole
 ** group does not end it.) */
 #define STAND_DOWN SIGRTMAX
@@ -37,7 +39,7 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
 
 static int open_guard(const struct server *s, pid_t *pid) {
     pid_t server = getpid();
-    *pid = tine__process_fork();
+    *pid = tine__process_fork_unseen();
     if (*pid == 0)
         guard(s, server);
     return *pid == -1 ? TINE_ESYSTEM : 0;
@@ -45,6 +47,7 @@ static int open_guard(const struct server *s, pid_t *pid) {
 
 static void close_guard(pid_t pid) {
     kill(pid, STAND_DOWN);
+    kill(pid, SIGCONT); /* should somebody have stopped it */
     tine__process_reap(pid);
 }
 

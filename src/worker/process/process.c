@@ -85,11 +85,11 @@ void tine__process_signals_worker(bool foreign, const struct inherit *i) {
     tine__process_unblock_signals();
 }
 
-pid_t tine__process_fork(void) {
+static pid_t fork_blocked(pid_t (*make)(void)) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = sys.fork();
+    pid_t pid = make();
     int saved = errno;
     if (pid != 0)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -97,8 +97,16 @@ pid_t tine__process_fork(void) {
     return pid;
 }
 
+pid_t tine__process_fork(void) {
+    return fork_blocked(sys.fork);
+}
+
+pid_t tine__process_fork_unseen(void) {
+    return fork_blocked(sys.fork_unseen);
+}
+
 void tine__process_reap(pid_t pid) {
-    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+    while (waitpid(pid, NULL, __WALL) == -1 && errno == EINTR)
         ;
 }
 

@@ -31,6 +31,9 @@ void tine__process_block_signals(void);
 ** has its own dispositions waits, and is not ignored as the parent would. */
 pid_t tine__process_fork(void);
 
+/* The same; but code that waits for any child, as a preload may, never meets this one. */
+pid_t tine__process_fork_unseen(void);
+
 /* Wait until this child has ended, whatever signals come meanwhile. */
 void tine__process_reap(pid_t pid);
 /* Have the kernel kill this process when its parent dies. (The kernel means the parent's thread
