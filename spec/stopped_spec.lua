@@ -28,6 +28,115 @@ local PRELUDE = [[
 
 local function output(source) return program.output(PRELUDE .. source) end
 
+-- Only the fork server can kill its workers, and only it hears of their deaths. One that somebody had stopped did
+-- neither, and who waited for that waited for good; now the root, whose child it is, lets it go on.
+describe("a fork server that is stopped", function()
+  it("does not hold up the end of its pool", function()
+    for call, said in pairs {
+      ["shutdown { timeout = 0.1 }"] = "false", ["shutdown()"] = "true", ["kill_workers()"] = "nil",
+      ["terminate_workers()"] = "nil",
+    } do
+      assert.equal(said .. "\ttrue\n", output([[
+        local f = pool:submit(]] .. (call == "shutdown()" and "tine.sleep, 0.1" or "endless") .. [[)
+        running(f)
+        send("STOP", server)
+        print(pool:]] .. call .. ", pool:shutdown())"), call)
+    end
+  end)
+
+  it("does not hold up the end of the program", function()
+    assert.equal("", output [[
+      pool:submit(tine.sleep, 0.1)
+      send("STOP", server)]])
+  end)
+
+  it("has tasks ended that are to be ended", function()
+    assert.equal("timeout\ncancelled\n", output [[
+      local f = pool:with { timeout = 0.1 }:submit(endless)
+      running(f)
+      send("STOP", server)
+      print(tine.kind(f:exception()))
+      f = pool:submit(endless)
+      running(f)
+      send("STOP", server)
+      f:abort()
+      print(tine.kind(select(2, f:pcall())))]])
+  end)
+
+  it("tells of crashes", function()
+    assert.equal("crashed\n", output [[
+      local f = pool:submit(endless)
+      running(f)
+      send("STOP", server)
+      send("KILL", worker)
+      print(tine.kind(f:exception()))]])
+  end)
+
+  it("starts workers", function()
+    assert.equal("2\n", output [[
+      running(pool:submit(tine.sleep, 0.2))
+      send("STOP", server)
+      print(pool:submit(function() return tine.worker.id end):result())]])
+  end)
+
+  it("ends with its program", function()
+    local p = program.start(PRELUDE .. [[
+      running(pool:submit(endless))
+      send("STOP", root)
+      send("STOP", server)
+      send("CONT", root)
+      print "ready"
+      endless()]])
+    assert.equal("ready", p:line())
+    p:signal "KILL"
+    p:close()
+  end)
+end)
+
+-- The root forks what pools come from, and tells how a fork server has died. The program lets it go on when it needs
+-- it, and looks after it every five seconds.
+describe("a root that is stopped", function()
+  it("makes pools", function()
+    assert.equal("1\n", output [[
+      send("STOP", root)
+      local other <close> = tine.pool(1)
+      print(other:submit(math.abs, -1):result())]])
+  end)
+
+  it("tells that a fork server has died", function()
+    assert.equal("broken\ttrue\n", output [[
+      local f = pool:submit(endless)
+      running(f)
+      send("STOP", root)
+      send("KILL", server)
+      local err = f:exception()
+      print(tine.kind(err), tostring(err):find "killed by signal 9" ~= nil)]])
+  end)
+
+  it("does not hold up the end of a pool whose fork server is stopped, too", function()
+    assert.equal("false\n", output [[
+      running(pool:submit(endless))
+      send("STOP", root)
+      send("STOP", server)
+      print(pool:shutdown { timeout = 0.1 })]])
+  end)
+end)
+
+-- Then there is nobody who could let it go on. The pool ends without an answer, after ten seconds.
+it("a stopped fork server without a root does not hold up its pool for ever", function()
+  assert.equal("broken\ttrue\ntrue\n", output [[
+    local f, other = pool:submit(endless), pool:submit(endless)
+    running(f)
+    running(other)
+    send("KILL", root)
+    send("STOP", server)
+    f:abort()
+    local err = other:exception()
+    print(tine.kind(err), tostring(err):find "does not answer" ~= nil)
+    print(pool:shutdown { timeout = 0.1 })
+    send("CONT", server)]])
+end)
+
 -- It watches a preload, during which the fork server reads no messages.
 describe("a guard", function()
   it("that is stopped does not hold up the start", function()
@@ -38,6 +147,26 @@ describe("a guard", function()
       send("STOP", guard())
       open()
       print(other:submit(math.abs, -1):result())]])
+  end)
+
+  -- Nobody was left to end the preload.
+  it("that is killed does not hold up the end of the pool", function()
+    assert.equal("false\n", output [[
+      local other = tine.pool { workers = 1, preload = endless }
+      other:submit(math.abs, -1)
+      send("KILL", guard())
+      print(other:shutdown { timeout = 0.1 })]])
+  end)
+
+  it("that is killed does not make a fork server outlive its program", function()
+    local p = program.start(PRELUDE .. [[
+      local other = tine.pool { workers = 1, preload = endless }
+      send("KILL", guard())
+      print "ready"
+      endless()]])
+    assert.equal("ready", p:line())
+    p:signal "KILL"
+    p:close()
   end)
 
   it("is not met by a preload that waits for its children", function()

@@ -63,7 +63,8 @@ enum report_kind {
     ** error */
     REPORT_FAILED,
     /* the site has ended, and nothing comes any more. Unasked: `pid`, `status`, bytes: text, in
-    ** which step; or `error` EBADF: the program has closed its descriptors */
+    ** which step; or `error` EBADF: the program has closed its descriptors, ETIMEDOUT: what makes
+    ** and kills its workers does not answer */
     REPORT_GONE
 };
 

@@ -155,6 +155,8 @@ static void say_gone(struct failure *f, const struct blame *b) {
     if (b->error == EBADF)
         tine__failure_say(f,
                           "the pool is broken: the program has closed or replaced its descriptors");
+    else if (b->error == ETIMEDOUT)
+        tine__failure_say(f, "the pool is broken: its fork server does not answer");
     else if (b->has_status)
         tine__failure_say(f, "the pool is broken: its fork server (pid %d) died%.*s: %s", b->pid,
                           (int)b->length, b->segment ? b->segment : "", end);

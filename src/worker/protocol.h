@@ -19,7 +19,9 @@
 **                             SHUT       no more workers will be started: end with the last one
 **                             END        the pool has ended; the end of file that follows is not
 **                                        the submitter's death
-**   root -> submitter         NOFORK     no fork server can be forked (errno, text)
+**   root -> submitter         ROOT       + a pidfd of the root: the first message, over the
+**                                        root's own socket
+**                             NOFORK     no fork server can be forked (errno, text)
 **                             GONE       the fork server has died (pid, wait status)
 **   fork server -> submitter  PRELOADING the preload begins
 **                             UP         the fork server runs (pid), the preload is done; STARTED
@@ -67,6 +69,7 @@ enum setup_fd {
 
 enum message_kind {
     MESSAGE_OPEN = 1,
+    MESSAGE_ROOT,
     MESSAGE_SETUP,
     MESSAGE_START,
     MESSAGE_KILL,

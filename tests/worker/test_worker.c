@@ -723,8 +723,8 @@ int main(int argc, char **argv) {
             fprintf(stderr, "%s\n", tests[i].name);
             int before = count_fds();
             tests[i].run();
-            /* the socket of the helper, which is executed once, stays */
-            CHECK(count_fds() == before + !strcmp(tests[i].name, "spawn"));
+            /* the socket and the pidfd of the helper, which is executed once, stay */
+            CHECK(count_fds() == before + 2 * !strcmp(tests[i].name, "spawn"));
         }
     return 0;
 }

@@ -6,6 +6,7 @@
 **     reports.c  which report comes next, and reports from the fork server
 **     rings.c    reports from the result rings
 **     deaths.c   reports about a worker that has ended
+**     debts.c    answers that the fork server owes
 **     lanes.c    the links to workers, and who still needs them
 **     output.c   output of tasks that is captured or relayed
 **     relay.c    relayed output, as reports
@@ -34,6 +35,7 @@ struct lane {
     bool ask;
     uint64_t posted;      /* number of letters */
     int signal;           /* to be sent when the control socket has room; 0: none */
+    bool killed;          /* SIGKILL was sent: its end must be heard */
     bool broken;          /* it has written rubbish: nothing more is read from it */
     bool spoilt;          /* it ends because a task has closed or replaced its descriptors */
     int unfit;            /* errno: it ends because it could not work; 0 */
@@ -85,6 +87,10 @@ struct local {
     bool room;            /* it has room again: to be reported */
     bool lost;            /* a descriptor of ours was closed or replaced: the site ends */
     bool over;            /* the fork server was told to end */
+    bool silent;          /* ... or to kill a worker, and has not answered: the site ends */
+    bool reminded;        /* half of that time is over */
+    uint64_t due;         /* by when it must have answered; 0: it owes no answer */
+    uint64_t look_at;     /* when to look next for processes that were stopped */
     bool farewell;        /* the fork server has ended in good order: to be reported */
     uint32_t step;        /* the last message_kind about its start, 0: none yet */
     unsigned cursor;      /* the lane to read next */
@@ -189,6 +195,15 @@ bool tine__local_is_full(const struct local *l, uint32_t ref);
 /* Report the next piece. */
 COLD bool tine__local_tell_relayed(struct local *l, struct report *r);
 void tine__local_close_relays(struct local *l);
+
+/* debts.c */
+/* The fork server was told to end, or to kill a worker: it must answer in time. */
+COLD void tine__local_owe(struct local *l);
+/* A worker has ended. */
+COLD void tine__local_paid(struct local *l);
+uint64_t tine__local_due(struct site *s);
+/* The time has come, if there is one. */
+void tine__local_dun(struct local *l, uint64_t now);
 
 /* lanes.c */
 /* A lane with its link, and one reference. NULL: errno. */

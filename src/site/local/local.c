@@ -70,7 +70,7 @@ static bool local_news(struct site *s, bool pressed) {
     if (l->left)
         look_after(l);
     if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays) ||
-        (l->farewell && l->control != -1))
+        ((l->farewell || l->silent) && l->control != -1))
         return true;
     for (unsigned w = 1; w <= l->top; w++) {
         const struct lane *lane = l->lanes[w];
@@ -141,6 +141,18 @@ static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
     }
 }
 
+#define LOOK 5000000000ull /* ns; the manager wakes as often, whatever happens */
+
+/* Nobody tells of a process that was stopped (SIGSTOP) while others need it. */
+static void local_tick(struct site *s, uint64_t now) {
+    struct local *l = local_of(s);
+    tine__local_dun(l, now);
+    if (now < l->look_at)
+        return;
+    tine__root_rouse();
+    l->look_at = now + LOOK;
+}
+
 /* --- open and close --- */
 
 /* In a forked child of the program: close our end of the control socket, or the fork server would
@@ -199,6 +211,8 @@ static const struct site_ops local_ops = {
     .poll = local_poll,
     .polled = local_polled,
     .intact = local_intact,
+    .due = tine__local_due,
+    .tick = local_tick,
     .post = tine__local_post,
     .read = tine__local_read,
     .resize = local_resize,

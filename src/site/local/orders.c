@@ -346,6 +346,10 @@ bool tine__local_send_signals(struct local *l) {
         m = (struct message){.kind = MESSAGE_KILL, .worker = w, .status = lane->signal};
         if (!tell_server(l, &m))
             return false;
+        if (lane->signal == SIGKILL) {
+            lane->killed = true;
+            tine__local_owe(l);
+        }
         lane->signal = 0;
     }
     return true;
@@ -363,6 +367,7 @@ static void finish(struct local *l) {
 static void end(struct local *l) {
     const struct message m = {.kind = MESSAGE_END};
     l->over = true;
+    tine__local_owe(l);
     if (l->control == -1 || !tine__fd_ours(l->control))
         return;
     tine__control_send(l->control, &m, sizeof m, NULL, 0);

@@ -62,6 +62,8 @@ COLD static bool hear(struct local *l, const struct message *m, size_t length, s
     case MESSAGE_EXITED:
         l->farewell = m->last;
         if (known) {
+            l->lanes[m->worker]->killed = false;
+            tine__local_paid(l);
             r->kind = REPORT_EXITED;
             tine__local_begin_death(l, r);
         }
@@ -72,9 +74,10 @@ COLD static bool hear(struct local *l, const struct message *m, size_t length, s
 }
 
 static bool read_control(struct local *l, struct report *r) {
-    if (l->control != -1 && (l->lost || l->farewell)) {
+    if (l->control != -1 && (l->lost || l->farewell || l->silent)) {
+        int error = l->lost ? EBADF : l->silent && !l->over ? ETIMEDOUT : 0;
         tine__close(&l->control);
-        *r = (struct report){.kind = REPORT_GONE, .error = l->lost ? EBADF : 0};
+        *r = (struct report){.kind = REPORT_GONE, .error = error};
         return true;
     }
     while (l->readable && l->control != -1 && l->death.kind == REPORT_NONE) {

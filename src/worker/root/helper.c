@@ -19,9 +19,11 @@ int tine__helper_main(void) {
     pid_t pid = sys.fork();
     if (pid == 0)
         tine__root_main(HELPER_SOCKET, HELPER_LIFE, true);
-    if (pid != -1)
-        return 0;
     int error = errno;
+    if (pid != -1) {
+        tine__root_introduce(tine__fd_adopt(HELPER_SOCKET), pid);
+        return 0;
+    }
     tine__proc_refused(error, "fork");
     dprintf(STDERR_FILENO, "%s\n", tine__why_text(error));
     return error;

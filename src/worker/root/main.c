@@ -25,23 +25,32 @@
 #define MS 1000000ull /* ns */
 /* a pool is expected within this time; then the fork server forked ahead of it is given up */
 #define SOON (250 * MS)
+/* a fork server must have ended so long after its pool has; killing the workers takes it two
+** seconds at most */
+#define PATIENCE (5000 * MS)
 #define NEVER UINT64_MAX
 
 /* A pool's fork server, and our copy of its end of the control socket, over which the
-** root reports its death. */
+** root reports its death, and sees that the pool has ended. */
 struct ward {
     pid_t pid;
-    int control;
+    int control;  /* -1: none, it was forked ahead for nothing */
+    uint64_t due; /* when it is killed, since it should have ended by then; NEVER: it has a pool */
 };
 
+enum { POLL_SOCKET, POLL_LIFE, POLL_SIGNALS, FIXED };
+
 struct root {
-    int socket, life;
+    int socket;  /* -1: the program has dropped us, or has died */
+    int life;    /* -1: it has died */
     int signals; /* descriptor that is readable after SIGCHLD; -1: none */
     bool executed;
     int error;              /* errno: why it can do nothing but refuse; 0: it works */
     struct run run;         /* the state that workers are copies of; L is NULL: no memory for it */
     struct alloc allocator; /* of L, and so of all its copies */
     struct ward *wards;
+    struct pollfd *polls; /* FIXED, and one for each ward; NULL: */
+    struct pollfd few[FIXED];
     size_t n, room;
     struct ahead ahead; /* the fork server for the next pool */
     uint64_t due;       /* when to fork that, or to give it up; ns */
@@ -81,6 +90,14 @@ static bool make_state(struct root *r) {
     return r->run.L;
 }
 
+void tine__root_introduce(int socket, pid_t root) {
+    const struct message m = {.kind = MESSAGE_ROOT, .pid = root};
+    int self = tine__fd_pidfd(root);
+    if (self != -1)
+        tine__control_send(socket, &m, sizeof m, &self, 1);
+    tine__close(&self);
+}
+
 static void become_root(struct root *r) {
     tine__fault_role("root");
     tine__root_reset();
@@ -115,9 +132,11 @@ static bool has_room(struct root *r) {
         return true;
     size_t room = r->room ? 2 * r->room : 8;
     struct ward *list = sys.realloc(r->wards, room * sizeof *list);
-    if (!list)
+    r->wards = list ? list : r->wards;
+    struct pollfd *polls = sys.realloc(r->polls, (FIXED + room) * sizeof *polls);
+    r->polls = polls ? polls : r->polls;
+    if (!list || !polls)
         return false;
-    r->wards = list;
     r->room = room;
     return true;
 }
@@ -144,7 +163,6 @@ static uint64_t first_due(void) {
     return tine__boot_depth() > 0 ? NEVER : 0;
 }
 
-/* Drop the fork server that was forked ahead; it ends when it has heard of no pool. */
 static void forget_ahead(struct root *r) {
     tine__close(&r->ahead.socket);
     r->ahead.pid = 0;
@@ -178,6 +196,8 @@ static void be_ahead(struct root *r) {
         fork_ahead(r);
         return;
     }
+    if (has_room(r)) /* it ends by itself, as it has heard of no pool */
+        r->wards[r->n++] = (struct ward){r->ahead.pid, -1, tine__now() + PATIENCE};
     forget_ahead(r);
     r->due = NEVER;
 }
@@ -190,7 +210,7 @@ static void open_pool(struct root *r, int *control, bool preload) {
         pid = fork_server(r, *control, preload ? SERVER_ALONE : SERVER_FIRST);
     r->due = NEVER;
     if (pid > 0) {
-        r->wards[r->n++] = (struct ward){pid, *control};
+        r->wards[r->n++] = (struct ward){pid, *control, NEVER};
         *control = -1;
         return;
     }
@@ -199,8 +219,8 @@ static void open_pool(struct root *r, int *control, bool preload) {
         _exit(1); /* the program takes another root for its next pool */
 }
 
-/* Handle one message. False: the program has closed its end. */
-static bool serve(struct root *r) {
+/* Handle one message. The program may also have closed its end. */
+static void serve(struct root *r) {
     struct message m;
     int control = -1, nfds = 1;
     ssize_t n = tine__control_receive(r->socket, &m, sizeof m, &control, &nfds);
@@ -208,7 +228,8 @@ static bool serve(struct root *r) {
         open_pool(r, &control, m.preload);
     if (nfds == 1)
         tine__close(&control);
-    return n != 0 && !(n == TINE_ESYSTEM && errno == EBADF);
+    if (n == 0 || (n == TINE_ESYSTEM && errno == EBADF))
+        tine__close(&r->socket);
 }
 
 /* Report how a fork server died, if it has not done so itself. */
@@ -229,6 +250,16 @@ static void bury(struct root *r, pid_t pid, int status) {
     }
 }
 
+/* Somebody has stopped this child (SIGSTOP). Of a fork server that is stopped nobody would hear
+** that a worker has died, and no worker could be killed; so it goes on. */
+static void go_on(const struct root *r, pid_t pid) {
+    bool ours = pid == r->ahead.pid;
+    for (size_t i = 0; i < r->n; i++)
+        ours |= r->wards[i].pid == pid;
+    if (ours)
+        kill(pid, SIGCONT);
+}
+
 /* A fork server that ended in good order has left behind only what was meant to run on
 ** (fork/server.c). The processes that another one leaves are killed. The root hears of them because
 ** it is the subreaper. */
@@ -237,30 +268,82 @@ static void bury_the_dead(struct root *r) {
     pid_t pid;
     if (r->signals != -1)
         tine__process_clear_sigchld(r->signals);
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+        if (WIFSTOPPED(status)) {
+            go_on(r, pid);
+            continue;
+        }
         if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
             tine__family_kill_pool(pid);
         bury(r, pid, status);
     }
 }
 
+/* --- fork servers that do not end --- */
+
+/* The pool of this fork server has ended, or was closed. */
+static void dismiss(struct ward *w) {
+    if (w->due == NEVER)
+        w->due = tine__now() + PATIENCE;
+}
+
+/* Kill those whose time is over: its preload runs for ever and has killed the guard, a debugger
+** holds it. */
+static void kill_overdue(struct root *r) {
+    uint64_t now = tine__now();
+    for (size_t i = 0; i < r->n; i++) {
+        struct ward *w = &r->wards[i];
+        if (w->due > now)
+            continue;
+        kill(w->pid, SIGKILL);
+        w->due = now + PATIENCE;
+    }
+}
+
 /* --- its life --- */
 
-/* First end the fork server that was forked ahead, which would become somebody else's child. */
-static _Noreturn void leave(const struct root *r, int code) {
+/* The program has died: fork servers see it themselves. First end the one that was forked ahead. */
+static void mourn(struct root *r) {
+    tine__close(&r->life);
+    tine__close(&r->socket);
     if (r->ahead.pid && kill(r->ahead.pid, SIGKILL) == 0)
         tine__process_reap(r->ahead.pid);
-    _exit(code);
+    forget_ahead(r);
+    r->due = NEVER;
+    for (size_t i = 0; i < r->n; i++)
+        dismiss(&r->wards[i]);
 }
 
 /* in ms; -1: for ever */
 static int time_left(const struct root *r) {
-    uint64_t now = tine__now();
-    if (r->due == NEVER)
+    uint64_t now = tine__now(), due = r->due;
+    for (size_t i = 0; i < r->n; i++)
+        due = r->wards[i].due < due ? r->wards[i].due : due;
+    if (due == NEVER)
         return -1;
-    return r->due <= now ? 0 : (int)((r->due - now) / MS) + 1;
+    return due <= now ? 0 : (int)((due - now) / MS) + 1;
 }
 
+/* Sleep until something happens or is due. Returns what has happened; NULL: nothing. */
+static const struct pollfd *doze(struct root *r) {
+    struct pollfd *p = r->polls ? r->polls : r->few;
+    p[POLL_SOCKET] = (struct pollfd){r->socket, POLLIN, 0};
+    p[POLL_LIFE] = (struct pollfd){r->life, POLLIN, 0};
+    p[POLL_SIGNALS] = (struct pollfd){r->signals, POLLIN, 0};
+    for (size_t i = 0; i < r->n; i++) {
+        int control = r->wards[i].due == NEVER ? r->wards[i].control : -1;
+        p[FIXED + i] = (struct pollfd){control, POLLRDHUP, 0};
+    }
+    int n = poll(p, FIXED + r->n, time_left(r));
+    if (n == -1 && errno != EINTR) {
+        mourn(r);
+        _exit(1);
+    }
+    return n > 0 ? p : NULL;
+}
+
+/* Until the program has died or dropped us, and all fork servers have ended: as long as there is
+** one, we are needed to kill what it leaves behind. */
 _Noreturn void tine__root_main(int socket, int life, bool executed) {
     struct root r = {.socket = socket,
                      .life = life,
@@ -269,18 +352,21 @@ _Noreturn void tine__root_main(int socket, int life, bool executed) {
                      .ahead = {0, -1},
                      .due = first_due()};
     become_root(&r);
-    for (;;) {
-        struct pollfd p[3] = {{r.socket, POLLIN, 0}, {r.life, POLLIN, 0}, {r.signals, POLLIN, 0}};
-        int n = poll(p, 3, time_left(&r));
-        if (n == -1 && errno != EINTR)
-            leave(&r, 1);
-        if (n == 0)
+    while (r.socket != -1 || r.n > 0) {
+        const struct pollfd *p = doze(&r);
+        if (!p)
             be_ahead(&r);
-        if (n <= 0)
-            continue;
-        if (p[2].revents)
+        for (size_t i = 0; p && i < r.n; i++)
+            if (p[FIXED + i].revents)
+                dismiss(&r.wards[i]);
+        if (p && p[POLL_SIGNALS].revents)
             bury_the_dead(&r);
-        if (p[1].revents || (p[0].revents && !serve(&r)))
-            leave(&r, 0);
+        if (p && p[POLL_LIFE].revents)
+            mourn(&r);
+        else if (p && p[POLL_SOCKET].revents)
+            serve(&r);
+        kill_overdue(&r);
     }
+    mourn(&r);
+    _exit(0);
 }

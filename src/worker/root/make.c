@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "base/why.h"
 #include "ipc/control.h"
+#include "worker/protocol.h"
 #include "worker/root/find_helper.h"
 #include "worker/root/helper.h"
 #include "worker/root/main.h"
@@ -53,7 +54,11 @@ static int gift_make(struct gift *g) {
 /* Keep our end, and note the rights and station that the root was made with; the
 ** rest has been passed on. */
 static void keep_gift(struct root_end *r, struct gift *g) {
+    struct message m;
+    int n = 1;
     tine__close(&r->line);
+    r->self = -1;
+    tine__control_receive(g->ends[0], &m, sizeof m, &r->self, &n);
     r->socket = g->ends[0];
     r->line = g->line;
     g->ends[0] = g->line = -1;
@@ -75,10 +80,12 @@ static int hand_over(struct root_end *r, struct gift *g, int err) {
 
 /* Wait for the process between this one and the root (see below). 0, or -1 and *status. */
 static int await_between(pid_t pid, int *status) {
-    while (waitpid(pid, status, 0) == -1) {
-        if (errno == EINTR)
-            continue;
-        return 0; /* the program reaps all children itself; the socket will tell */
+    pid_t heard;
+    while ((heard = waitpid(pid, status, WUNTRACED)) == -1 || WIFSTOPPED(*status)) {
+        if (heard != -1)
+            kill(pid, SIGCONT); /* somebody has stopped it, and we wait for it */
+        else if (errno != EINTR)
+            return 0; /* the program reaps all children itself; the socket will tell */
     }
     return WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? 0 : -1;
 }
@@ -89,7 +96,10 @@ static _Noreturn void between(const struct gift *g) {
     pid_t pid = sys.fork();
     if (pid == 0)
         tine__root_main(g->ends[1], g->life, false);
-    _exit(pid == -1 ? errno : 0);
+    int error = errno;
+    if (pid != -1)
+        tine__root_introduce(g->ends[1], pid);
+    _exit(pid == -1 ? error : 0);
 }
 
 static int fork_between(const struct gift *g) {

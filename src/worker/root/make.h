@@ -10,6 +10,7 @@
 struct root_end {
     int socket; /* -1: none */
     int line;   /* open as long as this process lives, where there are no pidfds; -1 */
+    int self;   /* a pidfd of the root; -1 where there are none */
     struct rights rights;
     struct station station; /* of the thread that took the root; the root has the same */
 };

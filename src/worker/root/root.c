@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
 #endif
@@ -35,7 +36,9 @@ struct root_watch {
 **   lock     protects `watches` and `handlers`; held over a fork of the program, never for long
 */
 static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
-static struct root_end roots[2] = {{.socket = -1, .line = -1}, {.socket = -1, .line = -1}};
+#define NO_ROOT \
+    { .socket = -1, .line = -1, .self = -1 }
+static struct root_end roots[2] = {NO_ROOT, NO_ROOT};
 #define FORKED (&roots[0])
 #define EXECUTED (&roots[1])
 
@@ -60,7 +63,7 @@ static void after_fork_parent(void) {
 
 static void forget_roots(void) {
     for (int i = 0; i < 2; i++)
-        roots[i].socket = roots[i].line = -1;
+        roots[i].socket = roots[i].line = roots[i].self = -1;
 }
 
 void tine__root_disown(void) {
@@ -159,6 +162,21 @@ int tine__root_take(void) {
 static void drop(struct root_end *r) {
     tine__close(&r->socket);
     tine__close(&r->line);
+    tine__close(&r->self);
+}
+
+/* If somebody has stopped the root (SIGSTOP), let it go on. That does nothing to one that runs. */
+static void rouse(const struct root_end *r) {
+    if (tine__fd_ours(r->self))
+        syscall(SYS_pidfd_send_signal, r->self, SIGCONT, NULL, 0);
+}
+
+void tine__root_rouse(void) {
+    if (pthread_mutex_trylock(&taking))
+        return; /* a pool is being opened, which does the same */
+    for (int i = 0; i < 2; i++)
+        rouse(&roots[i]);
+    pthread_mutex_unlock(&taking);
 }
 
 /* May workers descend from it? It has the rights that this process had then: what was given up or
@@ -180,7 +198,7 @@ static int place_of(const struct root_end *r) {
 /* Put a new root in the place of one in the wrong station, if one can be made. */
 static void replace(struct root_end *r, int (*make)(struct root_end *r)) {
     struct root_end old = *r;
-    r->socket = r->line = -1;
+    r->socket = r->line = r->self = -1;
     if (make(r) == 0)
         drop(&old);
     else
@@ -232,6 +250,7 @@ static int open_once(int *control, struct inherit *inherit, bool executed, bool 
     int err = r ? tine__control_pair(ends) : TINE_ESYSTEM;
     if (err)
         return err;
+    rouse(r);
     err = tell(r->socket, ends[1], preload);
     tine__close(&ends[1]);
     if (!err)

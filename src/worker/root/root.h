@@ -6,7 +6,8 @@
 ** no memory of a pool. Its descriptors are its socket, a pidfd of the program, one for SIGCHLD, and
 ** its copy of each fork server's control socket. It ends when the program ends, however that
 ** happens, or drops it: when the program's rights have changed (worker/process/inherit.h), and, in
-** a program that adopts orphans of its descendants, with the last pool.
+** a program that adopts orphans of its descendants, with the last pool; but not before all fork
+** servers have ended, whose leavings it kills.
 **
 ** The state of a worker is made there once (luaL_newstate, luaL_openlibs, the preloaded `tine`
 ** modules), so that fork servers and workers need not make it.
@@ -43,6 +44,10 @@ int tine__root_open(int *control, struct inherit *inherit, bool spawn, bool prel
 ** fork server is gone, which the control socket will say; TINE_ESYSTEM. */
 int tine__root_set_up(int control, const int fds[SETUP_FDS], uint32_t seat, uint64_t boot,
                       uint32_t length);
+
+/* If somebody has stopped a root (SIGSTOP), let it go on; it does the same for fork servers. To be
+** called now and then, and when a fork server owes an answer. Never waits. */
+void tine__root_rouse(void);
 
 /* How often this process was forked, in ways that keep its memory, since the root was taken: 0 in
 ** the process that took it. A handle made at another count is being used in a forked child of its
