@@ -258,6 +258,23 @@ describe("a pool without processes", function()
     assert.same({ "bottom\nsystem\n", "" }, { ended.out, ended.err })
   end)
 
+  -- The thread that takes in the first one's result looked at what the next one had said of its progress, just when
+  -- that was written (found by ThreadSanitizer; here it is the pool's own thread, which wakes for the trace).
+  it("does not look at the progress of a chunk's task while that runs", function()
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local ended = program.run([[
+      local tine = require "tine"
+      local pool <close> = tine.pool { workers = 0, trace = arg[1] }
+      for _ = 1, 20 do
+        pool:map(function()
+          for k = 1, 2000 do tine.worker.progress(k, 2000) end
+        end, { 1, 2, 3, 4, 5, 6, 7, 8 }, { chunksize = 8 }):totable()
+      end
+      print "done"]], { args = { name } })
+    assert.same({ "done\n", "", 0 }, { ended.out, ended.err, ended.code })
+  end)
+
   it("ends in good order: finalizer, finalizers, shutdown", function()
     local name = os.tmpname()
     finally(function() os.remove(name) end)

@@ -71,7 +71,9 @@ static bool tell_call(struct here *h, struct report *r) {
     r->ref = c->call.head.ref;
     if (tell_event(c, r))
         return true;
-    if (c->reported < c->call.answered && c->call.said.id && !c->said) {
+    /* (nobody asks for that of a chunk, whose next task may be writing it just now) */
+    if (c->call.head.count == 1 && c->call.answered == 1 && c->reported == 0 && c->call.said.id &&
+        !c->said) {
         c->said = true;
         r->kind = REPORT_PROGRESS;
         r->id = c->call.said.id;
