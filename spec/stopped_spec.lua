@@ -182,3 +182,37 @@ describe("a guard", function()
     assert(posix.folder)
   end)
 end)
+
+-- By faults that only the test build has.
+describe("a worker that is stopped when it has just taken a call", function()
+  if os.getenv "TINE_PREFIX" then return end
+
+  -- The place of its call in the queue was needed again after 1,024 others, and all of them waited for it.
+  it("does not hold up the other workers", function()
+    local ended = program.run([[
+      local tine = require "tine"
+      local eventually = require "spec.support.eventually"
+      local gate = require "spec.support.gate"
+      local processes = require "spec.support.processes"
+      local pool <close> = tine.pool(2)
+      local wait, open = gate()
+      local waiting = pool:submit(wait)
+      eventually(function() return waiting:running() end)
+      local futures = {}
+      local function submit(n)
+        for _ = 1, n do futures[#futures + 1] = pool:submit(math.abs, #futures) end
+      end
+      submit(1300) -- the other worker stops at the 1,200th
+      eventually(function()
+        for _, w in ipairs(pool:workers()) do
+          if w.pid and processes.stat(w.pid).state == "T" then return true end
+        end
+      end)
+      open()
+      submit(1050)
+      for i, f in ipairs(futures) do assert(f:result() == i - 1) end
+      print "all"]],
+      { before = "env TINE_KILL=worker/taken:1200:19" })
+    assert.same({ "all\n", "", 0 }, { ended.out, ended.err, ended.code })
+  end)
+end)

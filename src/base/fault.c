@@ -20,8 +20,8 @@ struct armed {
     char role[16]; /* empty: every role */
     char name[NAME_SIZE];
     unsigned long count, times; /* times 0: for ever */
-    int error;
-    atomic_ulong passed; /* kill points: how often it was reached */
+    int error;                  /* kill points: the signal */
+    atomic_ulong passed;        /* kill points: how often it was reached */
 };
 
 static struct armed faults[MAX_ARMED], kills[MAX_ARMED];
@@ -101,7 +101,9 @@ static bool read_entry(char *text, struct armed *a, bool is_kill) {
     snprintf(a->role, sizeof a->role, "%s", slash ? text : "");
     strcpy(a->name, field[0]);
     a->count = field[1] && *field[1] ? strtoul(field[1], NULL, 10) : 1;
-    a->error = field[2] && *field[2] ? error_number(field[2]) : likely_error(field[0]);
+    a->error = field[2] && *field[2] ? error_number(field[2])
+               : is_kill             ? SIGKILL
+                                     : likely_error(field[0]);
     a->times = field[3] && *field[3] ? strtoul(field[3], NULL, 10) : 1;
     atomic_store(&a->passed, 0);
     return a->count > 0 && a->error > 0;
@@ -215,7 +217,7 @@ void tine__kill_point(const char *name) {
         return;
     for (struct armed *a = kills; a < kills + MAX_ARMED; a++)
         if (concerns(a, name) && atomic_fetch_add(&a->passed, 1) + 1 == a->count)
-            kill(getpid(), SIGKILL);
+            kill(getpid(), a->error);
 }
 
 #endif

@@ -9,13 +9,14 @@
 **     TINE_FAULT="host/all:7"                the seventh call of any name in the host fails
 **     TINE_KILL="worker/halfway"             every worker kills itself (SIGKILL) at that point
 **     TINE_KILL="worker/taken:5"             ... when it passes there for the fifth time
+**     TINE_KILL="worker/taken:5:19"          ... with signal 19 (SIGSTOP)
 **
 ** A spec is a list, separated by commas, of
 **
 **     [role/]name[:count[:errno[:times]]]  for calls; count from 1 (default 1); errno: a name or a
 **                                          number (default: a likely one for that call); times: how
 **                                          many calls in a row fail (default 1, 0: all)
-**     [role/]point[:count]                 for kill points
+**     [role/]point[:count[:signal]]        for kill points
 **
 ** A name is one of base/sys.h, or "all" for all of them together. A role is what the process is:
 ** "host" (the submitter, from the start), "root", "server" (a fork server), "worker". A process

@@ -212,6 +212,14 @@ const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker
     return NULL;
 }
 
+unsigned tine__queue_blocker(struct queue *q) {
+    uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
+    if (tine__places_room(q, tail))
+        return 0;
+    uint64_t word = atomic_load_explicit(state_of(q, tail), memory_order_relaxed);
+    return state_in(word) == SLOT_TAKEN ? worker_in(word) : 0;
+}
+
 void tine__queue_bury(struct queue *q, unsigned worker) {
     uint64_t tail = atomic_load_explicit(&q->c->tail, memory_order_relaxed);
     uint64_t word;

@@ -197,6 +197,9 @@ const struct queue_slot *tine__queue_slot(const struct queue *q, uint64_t seq);
 /* The slot that the worker has taken and not yet freed, because it has not yet noted in its link
 ** that it runs the call; NULL: none. */
 const struct queue_slot *tine__queue_held(const struct queue *q, unsigned worker);
+/* The worker that has taken an item whose place is needed for the next one, and not yet freed its
+** slot, so that nothing can be put; 0: none. Workers free their slots at once: it was stopped. */
+unsigned tine__queue_blocker(struct queue *q);
 /* How many items no worker has taken yet; `most`, if there are that many or more. Walks from the
 ** oldest that may be READY until it has found so many. */
 unsigned tine__queue_ready(struct queue *q, unsigned most);

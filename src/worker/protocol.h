@@ -13,7 +13,7 @@
 **   submitter -> fork server  SETUP      + the descriptors below: the first message. They are made
 **                                        while the root forks
 **                             START      worker id + its link's descriptor
-**                             KILL       worker id (0: all), signal; SIGKILL also goes to its
+**                             KILL       worker id (0: all), signal; all but SIGCONT also go to its
 **                                        descendants
 **                             ASK        worker id: its task was asked to end, signal it to look
 **                             SHUT       no more workers will be started: end with the last one

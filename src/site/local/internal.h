@@ -139,6 +139,9 @@ void tine__local_grant(struct site *s, uint32_t ref, unsigned worker, uint64_t i
 /* Send the signals that are due. False: the control socket is full. */
 bool tine__local_send_signals(struct local *l);
 
+/* If a worker was stopped (SIGSTOP) with a place of the queue that is needed, let it go on. */
+COLD void tine__local_unblock(struct local *l);
+
 void tine__local_post(struct site *s, unsigned worker, uint64_t place, struct letter *letter);
 uint64_t tine__local_read(struct site *s, unsigned worker);
 

@@ -150,6 +150,7 @@ static void local_tick(struct site *s, uint64_t now) {
     if (now < l->look_at)
         return;
     tine__root_rouse();
+    tine__local_unblock(l);
     l->look_at = now + LOOK;
 }
 

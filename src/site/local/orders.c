@@ -103,6 +103,12 @@ static void kill_worker(struct local *l, unsigned worker, int signal) {
     send_signals(l);
 }
 
+void tine__local_unblock(struct local *l) {
+    unsigned worker = tine__queue_blocker(&l->queue);
+    if (worker && worker <= l->workers && l->lanes[worker] && !l->lanes[worker]->signal)
+        kill_worker(l, worker, SIGCONT);
+}
+
 /* Has the worker read the letter with this call, or begun it? Before that
 ** nothing can be asked of it. */
 static bool has_begun(struct local *l, const struct handed *h) {

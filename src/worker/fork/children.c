@@ -76,6 +76,8 @@ static void kill_child(struct child *c, int signal) {
     if (signal == SIGKILL) {
         tine__family_kill(&c->toll, c->pid, false);
         c->deadline = tine__children_patience();
+    } else if (signal == SIGCONT) {
+        kill(c->pid, signal); /* programs that its tasks left behind are no business of ours */
     } else {
         tine__family_signal(c->pid, signal);
     }

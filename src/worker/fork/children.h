@@ -30,7 +30,8 @@ size_t tine__children_count(void);
 /* Is there a child, worker or orphan, that was not reaped? */
 bool tine__children_remain(void);
 
-/* Send a signal to worker `id` (0: all) and its descendants. With SIGKILL all of these must go. */
+/* Send a signal to worker `id` (0: all) and its descendants; SIGCONT: to the worker alone. With
+** SIGKILL all of these must go. */
 void tine__children_kill(uint32_t id, int signal);
 /* The task of worker `id` was asked to end: signal the worker to look. The programs of the
 ** task are not signalled. */
