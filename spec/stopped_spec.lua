@@ -183,9 +183,32 @@ describe("a guard", function()
   end)
 end)
 
+-- It was told to leave, never did, and nothing could be run in its place.
+it("a worker that is stopped, and too old, is replaced", function()
+  assert.equal("1\tage\n", output [[
+    local why
+    local other <close> = tine.pool { workers = 1, max_worker_age = 0.2, exit_timeout = 0.1,
+      on_worker_exit = function(x) why = x.reason end }
+    local idle = other:submit(function() return tine.worker.pid end):result()
+    send("STOP", idle)
+    eventually(function() return other:workers()[1].state == "ending" end)
+    print(other:submit(math.abs, -1):result(), why)]])
+end)
+
 -- By faults that only the test build has.
 describe("a worker that is stopped when it has just taken a call", function()
   if os.getenv "TINE_PREFIX" then return end
+
+  -- Its time limit was to count from the call's beginning, which never came.
+  it("has that ended by its time limit", function()
+    local ended = program.run([[
+      local tine = require "tine"
+      local pool <close> = tine.pool(1)
+      print(pool:submit(math.abs, -1):result())
+      print(tine.kind(pool:with { timeout = 0.1 }:submit(math.abs, -2):exception()))]],
+      { before = "env TINE_KILL=worker/taken:2:19" })
+    assert.same({ "1\ntimeout\n", "", 0 }, { ended.out, ended.err, ended.code })
+  end)
 
   -- The place of its call in the queue was needed again after 1,024 others, and all of them waited for it.
   it("does not hold up the other workers", function()

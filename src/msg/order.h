@@ -25,7 +25,7 @@ enum order_kind {
     ORDER_STOP,    /* end task `id` of the call by force: enum whereabouts, `worker` */
     ORDER_LOOK,    /* where is the call? enum whereabouts, `id`, `since` */
     ORDER_START,   /* start `worker`: 0, TINE_EAGAIN, TINE_ESYSTEM (`error`), TINE_ENOMEM */
-    ORDER_DISMISS, /* `worker` is to end in good order, between two tasks */
+    ORDER_DISMISS, /* `worker` is to end in good order, between two tasks; may be repeated */
     ORDER_SPREAD,  /* have each worker, future ones included, run `errand` before its next task */
     /* signal `worker`; SIGKILL goes to all its descendants, too. The site sees
     ** to it that this is done */
@@ -49,12 +49,13 @@ struct order {
 };
 
 enum whereabouts {
-    /* LOOK: no worker has begun it; ASK, STOP: it is about to begin, ask again in a moment */
+    /* LOOK: no worker has begun it, though `worker`, if not 0, has taken it; ASK, STOP: it is about
+    ** to begin, ask again in a moment */
     AT_SITE,
     /* LOOK: task `id` runs on `worker` since `since` (ns; 0: unknown) and has used `spent` of
     ** processor time; ASK: `worker` was told, and the result will be REPORT_ENDED */
     AT_WORKER,
-    AT_NOBODY,  /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run */
+    AT_NOBODY,  /* RECALL, ASK, STOP, WITHDRAW: tasks from `id` on never run; DISMISS: idle */
     AT_ITS_END, /* STOP: `worker` is being killed in the midst of it; its end will be reported */
     AT_PAST     /* too late: it has ended, and a report will say how */
 };

@@ -203,6 +203,11 @@ bool tine__sched_order_errand(struct sched *s, struct order *o);
 void tine__sched_begin_age(struct sched *s, unsigned worker, uint64_t now);
 /* A worker has reached max_age: it leaves, or first runs a task if it has run none. */
 void tine__sched_grew_old(struct sched *s, unsigned worker);
+/* A worker was told to leave, or asked again whether it does: the answer to ORDER_DISMISS. */
+COLD void tine__sched_dismissed(struct sched *s, unsigned worker, const struct answer *a,
+                                uint64_t now);
+/* It has not said that it leaves: ask again. */
+COLD void tine__sched_look_whether_left(struct sched *s, unsigned worker);
 /* A worker says that it has nothing to do; that it leaves, and why. */
 void tine__sched_idle(struct sched *s, unsigned worker);
 void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_t now);

@@ -373,6 +373,9 @@ void tine__sched_answer(struct sched *s, const struct order *o, const struct ans
     case ORDER_START:
         began(s, o->worker, a, now);
         break;
+    case ORDER_DISMISS:
+        tine__sched_dismissed(s, o->worker, a, now);
+        break;
     case ORDER_FINISH:
         if (s->o.exit_timeout)
             tine__timer_set(&s->timers, &s->end, now + s->o.exit_timeout);

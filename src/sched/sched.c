@@ -320,6 +320,8 @@ static void worker_due(struct sched *s, struct worker *w) {
         tine__sched_stop(
             s, &(struct blame){.why = WHY_SLOW_START, .worker = id, .pid = w->pid, .unborn = true},
             true);
+    else if (w->state == WORKER_LEAVING && !w->left)
+        tine__sched_look_whether_left(s, id);
     else if (w->state == WORKER_STARTING || w->state == WORKER_LEAVING)
         tine__sched_doom(s, id, DOOM_SLOW_EXIT);
 }

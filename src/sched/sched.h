@@ -122,12 +122,15 @@ enum worker_state {
 enum doom { DOOM_NONE, DOOM_TASK, DOOM_RUBBISH, DOOM_SLOW_EXIT };
 
 struct worker {
-    struct list node;   /* in sched->kills or sched->dismissals */
-    struct timer timer; /* STARTING, LEAVING: until when this may last */
-    struct timer age;   /* when the worker is too old (max_age) */
-    uint8_t parting;    /* enum parting: why the worker is LEAVING */
-    uint64_t since;     /* ns of the clock: when the worker was started */
-    struct list gone;   /* in sched->exits */
+    struct list node; /* in sched->kills or sched->dismissals */
+    /* STARTING, LEAVING: until when this may last; LEAVING and not `left`: when to look again */
+    struct timer timer;
+    struct timer age; /* when the worker is too old (max_age) */
+    uint8_t parting;  /* enum parting: why the worker is LEAVING */
+    bool left;        /* LEAVING: it says so itself */
+    bool still;       /* LEAVING: at the last look it had no call, and was still there */
+    uint64_t since;   /* ns of the clock: when the worker was started */
+    struct list gone; /* in sched->exits */
     struct worker_exit exit;
     uint8_t state;    /* enum worker_state */
     uint8_t doom;     /* enum doom: why the worker is DOOMED */

@@ -59,9 +59,18 @@ static void look_again(struct sched *s, struct task *t, uint64_t since, uint64_t
     tine__sched_watch(s, t, look_at(s, t, since, spent, now));
 }
 
+/* Has a worker had the task for as long as it may run, and not begun it? Then the worker was
+** stopped (SIGSTOP) between the two. */
+static bool is_held_up(struct task *t, const struct answer *a) {
+    bool taken = a->where == AT_SITE && a->worker && t->set->timeout, before = t->held_up;
+    t->held_up = taken;
+    return taken && before;
+}
+
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     bool known = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0;
-    if (known && t->set->timeout && now >= clock_after(a->since, t->set->timeout))
+    if (is_held_up(t, a) ||
+        (known && t->set->timeout && now >= clock_after(a->since, t->set->timeout)))
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
     else if (known && t->set->cpu && a->spent >= t->set->cpu)
         tine__sched_stop_task(s, t, ENDING_CPU);

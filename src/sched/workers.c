@@ -21,6 +21,28 @@ static void dismiss(struct sched *s, unsigned worker, enum parting why) {
     s->stirred = true;
 }
 
+/* The worker was told to leave. One that had nothing to do then, and still is there when its time
+** is over, was stopped (SIGSTOP), and will not leave. (One that is starting, or runs an errand,
+** seems to have nothing to do, too.) */
+void tine__sched_dismissed(struct sched *s, unsigned worker, const struct answer *a, uint64_t now) {
+    struct worker *w = &s->workers[worker];
+    bool idle = a->where == AT_NOBODY && !w->unborn && !tine__sched_owes(s, w);
+    if (w->state != WORKER_LEAVING || w->left || !s->o.exit_timeout)
+        return;
+    if (idle && w->still)
+        tine__sched_doom(s, worker, DOOM_SLOW_EXIT);
+    else
+        tine__timer_set(&s->timers, &w->timer, clock_after(now, s->o.exit_timeout));
+    w->still = idle;
+}
+
+void tine__sched_look_whether_left(struct sched *s, unsigned worker) {
+    struct worker *w = &s->workers[worker];
+    if (list_empty(&w->node))
+        list_push(&s->dismissals, &w->node);
+    s->stirred = true;
+}
+
 /* --- age --- */
 
 /* An age between 0.9 and 1.1 of max_age, different for each worker, so that they do not all leave
@@ -64,8 +86,9 @@ void tine__sched_leaving(struct sched *s, unsigned worker, uint64_t why, uint64_
         tine__sched_retire(s, worker, WORKER_LEAVING);
         w->parting = why == PART_MEMORY ? PART_MEMORY : PART_TASKS;
     }
-    if (w->state == WORKER_LEAVING && w->timer.when == 0 && s->o.exit_timeout)
+    if (w->state == WORKER_LEAVING && !w->left && s->o.exit_timeout)
         tine__timer_set(&s->timers, &w->timer, now + s->o.exit_timeout);
+    w->left = true;
 }
 
 /* Why the worker's task was to be ended. */

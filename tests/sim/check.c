@@ -224,8 +224,7 @@ static void check_workers_quiet(const struct sim *m) {
         const struct worker *k = &s->workers[w];
         if (k->state == WORKER_STARTING && m->o.start_timeout && s->life <= LIFE_CLOSING)
             HOLDS(k->timer.when != 0, "worker %u may start for ever", w);
-        if (k->state == WORKER_LEAVING && m->o.exit_timeout && !m->site.hands[w].dismissed &&
-            !m->site.gone)
+        if (k->state == WORKER_LEAVING && m->o.exit_timeout && !m->site.gone)
             HOLDS(k->timer.when != 0 || s->life >= LIFE_STOPPING, "worker %u may leave for ever",
                   w);
         if (k->state == WORKER_DOOMED && !m->site.gone)

@@ -242,7 +242,8 @@ static void hold_dismiss(struct sim *m, unsigned worker) {
     const struct hand *h = &m->site.hands[worker];
     HOLDS(w->state == WORKER_LEAVING && w->parting, "DISMISS %u, which is not to leave", worker);
     HOLDS(h->stage != ABSENT || m->site.gone, "DISMISS %u, which is not there", worker);
-    HOLDS(!h->dismissed, "DISMISS %u twice", worker);
+    HOLDS(!h->dismissed || (m->o.exit_timeout && m->now >= h->dismissed_at + m->o.exit_timeout),
+          "DISMISS %u too often", worker);
 }
 
 static void hold_kill(struct sim *m, const struct order *o) {
@@ -309,7 +310,7 @@ static void note_answer(struct sim *m, const struct order *o, const struct answe
         m->lives[o->worker] = (struct past){.there = true};
     } else if (a->where == AT_NOBODY && o->kind == ORDER_WITHDRAW) {
         j->returned = true;
-    } else if (a->where == AT_NOBODY) {
+    } else if (a->where == AT_NOBODY && o->task) {
         for (uint32_t k = (uint32_t)(a->id - j->task.call.id); k < j->task.call.count; k++)
             j->units[k].taken_back = true;
     } else if (o->kind == ORDER_ASK && a->where == AT_WORKER) {

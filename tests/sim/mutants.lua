@@ -196,7 +196,10 @@ fault("present is not counted down", "state.c", "    s->present--;\n", "")
 fault("the timer of a start runs on", "report.c",
     "    tine__timer_clear(&s->timers, &w->timer);\n    w->state = WORKER_READY;", "    w->state = WORKER_READY;")
 fault("no timer for a start", "order.c", "        if (s->o.start_timeout)\n", "        if (false)\n")
-fault("no timer for leaving", "workers.c", "w->timer.when == 0 && s->o.exit_timeout)", "false)")
+fault("no timer for leaving", "workers.c", "!w->left && s->o.exit_timeout)", "false)")
+fault("who was told to leave is not looked at again", "workers.c", "    else\n        tine__timer_set(&s->timers, &w->timer, clock_after(now, s->o.exit",
+    "    else if (now == 0)\n        tine__timer_set(&s->timers, &w->timer, clock_after(now, s->o.exit")
+fault("who was told to leave is looked at too soon", "workers.c", "clock_after(now, s->o.exit_timeout)", "clock_after(now, s->o.exit_timeout / 2)")
 fault("no timer for the end", "order.c", "        if (s->o.exit_timeout)\n", "        if (false)\n")
 fault("no timer for SIGTERM", "sched.c",
     "    tine__timer_set(&s->timers, &s->end, patience);\n", "    (void)patience;\n")

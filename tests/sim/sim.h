@@ -98,7 +98,8 @@ struct hand {
     bool condemned;          /* never says anything again */
     bool broken;             /* has sent rubbish: the site reads nothing from it any more */
     bool rogue;              /* has lied */
-    bool dismissed;          /* was told to leave */
+    bool dismissed;          /* was told to leave, */
+    uint64_t dismissed_at;   /* the last time then */
     uint32_t ref;            /* its call: */
     uint64_t id;             /* id of the first task of the call */
     uint32_t k, count, stop; /* is at task k of count; leaves the call before task `stop` */

@@ -352,6 +352,14 @@ static void look(struct sim *m, uint32_t ref, struct answer *a) {
     }
 }
 
+static void dismiss(struct sim *m, unsigned worker, struct answer *a) {
+    struct hand *h = &m->site.hands[worker];
+    h->dismissed = true;
+    h->dismissed_at = m->now;
+    if (h->stage <= IDLE)
+        a->where = AT_NOBODY;
+}
+
 static void start(struct sim *m, unsigned worker, struct answer *a) {
     struct site *site = &m->site;
     if (site->gone) { /* that will be reported */
@@ -411,7 +419,7 @@ void site_give(struct sim *m, const struct order *o, struct answer *a) {
         start(m, o->worker, a);
         break;
     case ORDER_DISMISS:
-        m->site.hands[o->worker].dismissed = true;
+        dismiss(m, o->worker, a);
         break;
     case ORDER_SPREAD:
         m->site.errands++;

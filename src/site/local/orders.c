@@ -47,11 +47,14 @@ static uint64_t spent(const struct lane *lane) {
 
 static void look(struct local *l, struct handed *h, unsigned worker, struct answer *a) {
     uint64_t id, since;
+    unsigned holder;
     if (!worker)
         return; /* AT_SITE */
     enum run_state state = tine__link_find(&l->lanes[worker]->link, h->id, h->count, &id, &since);
     bool runs = state == RUN_RUNNING || state == RUN_KILLED;
-    a->where = runs ? AT_WORKER : AT_PAST;
+    bool held = state == RUN_IDLE && !h->letter &&
+                tine__queue_state(&l->queue, h->seq, &holder) == SLOT_TAKEN;
+    a->where = runs ? AT_WORKER : held ? AT_SITE : AT_PAST;
     a->worker = worker;
     a->id = id;
     a->since = since;
@@ -361,6 +364,14 @@ bool tine__local_send_signals(struct local *l) {
     return true;
 }
 
+static void dismiss(struct local *l, unsigned worker, struct answer *a) {
+    uint64_t id, since;
+    tine__queue_dismiss(&l->queue, worker);
+    if (tine__link_running(&l->lanes[worker]->link, &id, &since) == RUN_IDLE &&
+        !tine__queue_held(&l->queue, worker))
+        a->where = AT_NOBODY;
+}
+
 /* --- the end --- */
 
 static void finish(struct local *l) {
@@ -407,7 +418,7 @@ COLD static void give_other(struct local *l, const struct order *o, const struct
         break;
     case ORDER_DISMISS:
         if (l->lanes[o->worker])
-            tine__queue_dismiss(&l->queue, o->worker);
+            dismiss(l, o->worker, a);
         break;
     case ORDER_SPREAD:
         spread(l, o->errand);
