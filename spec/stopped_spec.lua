@@ -113,6 +113,12 @@ describe("a root that is stopped", function()
       print(tine.kind(err), tostring(err):find "killed by signal 9" ~= nil)]])
   end)
 
+  it("is let go on with the last pool, so that it ends with the program", function()
+    assert.equal("true\n", output [[
+      send("STOP", root)
+      print(pool:shutdown())]])
+  end)
+
   it("does not hold up the end of a pool whose fork server is stopped, too", function()
     assert.equal("false\n", output [[
       running(pool:submit(endless))

@@ -316,7 +316,10 @@ void tine__root_unwatch(struct root_watch *w) {
     list_remove(&w->node);
     pthread_mutex_unlock(&lock);
     free(w);
-    if (is_watched() || !adopts() || pthread_mutex_trylock(&taking))
+    if (is_watched())
+        return;
+    tine__root_rouse(); /* or one that was stopped would be there when the program has ended */
+    if (!adopts() || pthread_mutex_trylock(&taking))
         return;
     for (int i = 0; !is_watched() && i < 2; i++)
         drop(&roots[i]);
