@@ -201,6 +201,24 @@ it("a worker that is stopped, and too old, is replaced", function()
     print(other:submit(math.abs, -1):result(), why)]])
 end)
 
+-- The lines of a killed task were to be written first, however long nobody read them.
+it("a stopped reader of what tasks print does not hold up the end of their pool", function()
+  local ended = program.run [[
+    local fifo = arg[1]
+    if not fifo then
+      fifo = os.tmpname()
+      os.remove(fifo)
+      os.execute(("mkfifo %s && { sleep 100 <%s & %s %s %s >%s; kill $!; rm %s; }")
+        :format(fifo, fifo, arg[-1], arg[0], fifo, fifo, fifo))
+      return
+    end
+    local tine = require "tine"
+    local pool = tine.pool { workers = 1, output = "prefix" }
+    pool:submit(function() while true do print(("x"):rep(100)) end end)
+    io.stderr:write(tostring(pool:shutdown { timeout = 0.5 }), "\n")]]
+  assert.same({ "", "false\n", 0 }, { ended.out, ended.err, ended.code })
+end)
+
 -- By faults that only the test build has.
 describe("a worker that is stopped when it has just taken a call", function()
   if os.getenv "TINE_PREFIX" then return end

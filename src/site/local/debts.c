@@ -45,8 +45,11 @@ void tine__local_paid(struct local *l) {
         give_time(l, tine__now());
 }
 
+/* (After REPORT_GONE nothing is owed, but the printer may have to be given up.) */
 uint64_t tine__local_due(struct site *s) {
     const struct local *l = local_of(s);
+    if (l->gone.kind != REPORT_NONE)
+        return l->printer ? l->gone_by : 0;
     return l->due && l->control != -1 ? l->due : UINT64_MAX;
 }
 

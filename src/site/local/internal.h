@@ -108,7 +108,8 @@ struct local {
     int notes;               /* socket: notes on tasks whose output comes here */
     int prints;              /* socket: notes for the printer */
     struct printer *printer; /* NULL: no task with a prefix yet */
-    struct report gone;      /* REPORT_GONE, to be reported when the printer has finished */
+    struct report gone;      /* REPORT_GONE, to be reported when the printer has finished, */
+    uint64_t gone_by;        /* or this time has come */
     bool captures;       /* some task's output comes here: results may have output before them */
     int outputs;         /* epoll of `notes` and the pipes; -1: not needed yet */
     char *scratch;       /* SCRATCH bytes: what was read last */

@@ -66,7 +66,7 @@ static bool local_overdue(struct site *s, bool wake) {
 static bool local_news(struct site *s, bool pressed) {
     struct local *l = local_of(s);
     if (l->gone.kind != REPORT_NONE)
-        return tine__printer_over(l->printer);
+        return !l->printer || tine__printer_over(l->printer);
     if (l->left)
         look_after(l);
     if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays) ||
@@ -147,6 +147,10 @@ static void local_polled(struct site *s, const struct pollfd *fds, unsigned n) {
 static void local_tick(struct site *s, uint64_t now) {
     struct local *l = local_of(s);
     tine__local_dun(l, now);
+    if (l->gone.kind != REPORT_NONE && l->printer && now >= l->gone_by) {
+        tine__printer_forsake(l->printer);
+        l->printer = NULL;
+    }
     if (now < l->look_at)
         return;
     tine__root_rouse();

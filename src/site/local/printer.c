@@ -37,10 +37,12 @@ struct job {
 
 struct printer {
     pthread_t thread;
-    pthread_mutex_t lock; /* protects `over` */
+    pthread_mutex_t lock; /* protects `over` and `forsaken` */
     bool over;
+    bool forsaken; /* nobody waits for the thread: it frees everything itself */
     atomic_bool finish;
-    int socket, manager; /* borrowed */
+    int socket;  /* a copy, since the thread may outlive the site */
+    int manager; /* borrowed */
     int epoll;
     struct list jobs;
     unsigned loose;
@@ -167,6 +169,13 @@ static void end_task(struct printer *p, const struct print_note *note) {
 
 /* --- the thread --- */
 
+static void free_printer(struct printer *p) {
+    tine__close(&p->epoll);
+    tine__close(&p->socket);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
 /* Read the workers' notes. False: nothing will come any more. */
 static bool read_notes(struct printer *p) {
     struct print_note note;
@@ -227,18 +236,16 @@ static void *run(void *arg) {
     }
     pthread_mutex_lock(&p->lock);
     p->over = true;
-    tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
+    bool forsaken = p->forsaken;
+    if (!forsaken)
+        tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
     pthread_mutex_unlock(&p->lock);
+    if (forsaken)
+        free_printer(p);
     return NULL;
 }
 
 /* --- the site's side --- */
-
-static void free_printer(struct printer *p) {
-    tine__close(&p->epoll);
-    pthread_mutex_destroy(&p->lock);
-    free(p);
-}
 
 static int start_thread(struct printer *p) {
     struct epoll_event notes = {.events = EPOLLIN};
@@ -252,11 +259,12 @@ int tine__printer_start(struct printer **out, int socket, int manager) {
     struct printer *p = sys.calloc(1, sizeof *p);
     if (!p)
         return TINE_ENOMEM;
-    p->socket = socket;
+    p->socket = tine__fd_copy(socket);
     p->manager = manager;
+    p->epoll = -1;
     pthread_mutex_init(&p->lock, NULL);
     list_init(&p->jobs);
-    int err = start_thread(p);
+    int err = p->socket == -1 ? TINE_ESYSTEM : start_thread(p);
     if (err)
         free_printer(p);
     else
@@ -275,6 +283,17 @@ bool tine__printer_over(struct printer *p) {
     bool over = p->over;
     pthread_mutex_unlock(&p->lock);
     return over;
+}
+
+void tine__printer_forsake(struct printer *p) {
+    pthread_mutex_lock(&p->lock);
+    bool over = p->over;
+    p->forsaken = !over;
+    if (!over)
+        pthread_detach(p->thread);
+    pthread_mutex_unlock(&p->lock);
+    if (over)
+        tine__printer_close(p);
 }
 
 void tine__printer_close(struct printer *p) {

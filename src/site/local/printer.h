@@ -7,7 +7,7 @@
 **
 ** A task ends only when its lines are written: its worker waits until this thread has closed the
 ** end of a pipe that came with the note (struct print_note). The lines of a task whose worker was
-** killed are written all the same.
+** killed are written all the same; but for long the end of the pool does not wait for them.
 */
 #ifndef TINE_SITE_LOCAL_PRINTER_H
 #define TINE_SITE_LOCAL_PRINTER_H
@@ -17,12 +17,15 @@
 
 struct printer;
 
-/* Start the thread. It reads notes from `socket`, and rings `manager` when it has finished; both
-** are borrowed and must live until then. 0, TINE_ESYSTEM, TINE_ENOMEM. */
+/* Start the thread. It reads notes from `socket`, and rings `manager`, which is borrowed and must
+** live until then, when it has finished. 0, TINE_ESYSTEM, TINE_ENOMEM. */
 int tine__printer_start(struct printer **out, int socket, int manager);
 /* No task prints any more: the thread writes the rest and finishes. */
 void tine__printer_finish(struct printer *p);
 COLD bool tine__printer_over(struct printer *p);
+/* Instead of waiting until it has finished, which takes as long as nobody reads the program's
+** stdout: the thread goes on alone. */
+COLD void tine__printer_forsake(struct printer *p);
 /* Join the thread, which has finished, and free everything. NULL is fine. */
 void tine__printer_close(struct printer *p);
 

@@ -110,13 +110,17 @@ static bool next_report(struct local *l, struct report *r) {
     }
 }
 
-/* Only REPORT_GONE is left. It is held back until the printer has written all output. */
+#define PRINTING 5000000000ull /* ns */
+
+/* Only REPORT_GONE is left. It is held back until the printer has written all output, or that takes
+** too long: somebody has stopped who reads it. */
 COLD static bool tell_gone(struct local *l, struct report *r) {
     if (l->gone.kind == REPORT_NONE) {
         l->gone = *r;
+        l->gone_by = tine__now() + PRINTING;
         tine__printer_finish(l->printer);
     }
-    bool over = tine__printer_over(l->printer);
+    bool over = !l->printer || tine__printer_over(l->printer);
     if (over) {
         *r = l->gone;
         l->gone.kind = REPORT_NONE;
