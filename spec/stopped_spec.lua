@@ -139,8 +139,7 @@ it("a stopped fork server without a root does not hold up its pool for ever", fu
     f:abort()
     local err = other:exception()
     print(tine.kind(err), tostring(err):find "does not answer" ~= nil)
-    print(pool:shutdown { timeout = 0.1 })
-    send("CONT", server)]])
+    print(pool:shutdown { timeout = 0.1 })]])
 end)
 
 -- It watches a preload, during which the fork server reads no messages.

@@ -29,7 +29,7 @@
 **                             NOFORK     it cannot do its work (errno, text): before UP, or when
 **                                        it has to fork its first worker
 **                             NOPRELOAD  the preload failed: a result segment [error, traceback]
-**                             STARTED    worker id, pid
+**                             STARTED    worker id, pid; as status the fork server's pid
 **                             NOSTART    worker id, errno: its process could not be made
 **                             EXITED     worker id, pid, wait status. If it crashed or was killed,
 **                                        so were the programs of its task. Error EPERM:

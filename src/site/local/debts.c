@@ -4,13 +4,17 @@
 **
 ** But it may be stopped (SIGSTOP), or held by a debugger. The root lets a stopped one go on, and
 ** kills one that goes on after its pool has ended (root/main.c); the root itself may be stopped,
-** and is then let go on from here. Where nothing of that helps, as the root is dead, the site ends
-** without an answer: a program that ends a task, or the pool, must not wait for ever.
+** and is then let go on from here. Where nothing of that helps, as the root is dead, the site kills
+** the fork server and ends without an answer: a program that ends a task, or the pool, must not
+** wait for ever.
 **
 ** The time is counted in two parts, so that it is not over at once where this program was stopped
 ** itself, with all others.
 */
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/sys.h"
 #include "site/local/internal.h"
@@ -59,6 +63,15 @@ static bool has_spoken(const struct local *l) {
     return poll(&p, 1, 0) > 0;
 }
 
+/* Its workers die with it. As its end of the socket is not closed it is alive, or was not reaped;
+** if not (a child that its preload has forked may have a copy), the name tells other processes. */
+static void kill_server(const struct local *l) {
+    char path[40], name[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", l->server);
+    if (l->server && !strncmp(tine__fd_text(path, name, sizeof name), "tine:", 5))
+        kill(l->server, SIGKILL);
+}
+
 void tine__local_dun(struct local *l, uint64_t now) {
     if (!l->due || l->control == -1 || now < l->due)
         return;
@@ -68,6 +81,8 @@ void tine__local_dun(struct local *l, uint64_t now) {
     }
     tine__root_rouse();
     l->silent = l->reminded;
+    if (l->silent)
+        kill_server(l);
     give_time(l, now);
     l->reminded = true;
 }

@@ -87,6 +87,7 @@ struct local {
     bool room;            /* it has room again: to be reported */
     bool lost;            /* a descriptor of ours was closed or replaced: the site ends */
     bool over;            /* the fork server was told to end */
+    int server;           /* its pid; 0: not known yet */
     bool silent;          /* ... or to kill a worker, and has not answered: the site ends */
     bool reminded;        /* half of that time is over */
     uint64_t due;         /* by when it must have answered; 0: it owes no answer */

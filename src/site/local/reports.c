@@ -38,6 +38,7 @@ COLD static bool hear(struct local *l, const struct message *m, size_t length, s
     case MESSAGE_UP:
     case MESSAGE_PRELOADING:
         l->step = m->kind;
+        l->server = m->pid;
         return false;
     case MESSAGE_GONE:
         gone(l, m, r);
@@ -50,6 +51,8 @@ COLD static bool hear(struct local *l, const struct message *m, size_t length, s
         return true;
     case MESSAGE_STARTED:
         l->step = MESSAGE_UP;
+        l->server = m->status;
+        r->status = 0;
         r->kind = REPORT_STARTED;
         if (known)
             l->lanes[m->worker]->pid = m->pid;

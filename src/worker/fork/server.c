@@ -35,7 +35,8 @@ static void tell(struct server *s, const struct message *m) {
 }
 
 static void tell_started(struct server *s, uint32_t id, pid_t pid) {
-    const struct message m = {.kind = MESSAGE_STARTED, .worker = id, .pid = pid};
+    const struct message m = {
+        .kind = MESSAGE_STARTED, .worker = id, .pid = pid, .status = getpid()};
     tell(s, &m);
 }
 
