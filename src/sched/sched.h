@@ -130,6 +130,10 @@ struct worker {
     bool left;        /* LEAVING: it says so itself */
     bool still;       /* LEAVING: at the last look it had no call, and was still there */
     uint64_t since;   /* ns of the clock: when the worker was started */
+    /* The task that it had taken and not begun at the last look, which attempt of it, and when that
+    ** was seen first. */
+    uint64_t held, held_since;
+    uint32_t held_attempt;
     struct list gone; /* in sched->exits */
     struct worker_exit exit;
     uint8_t state;    /* enum worker_state */

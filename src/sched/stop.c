@@ -10,6 +10,7 @@
 #define CPU_REST (5 * SCHED_MILLISECOND)   /* between two looks at the processor time of a task */
 #define ASK_REST SCHED_MILLISECOND         /* before a task that was about to begin is asked anew */
 #define LOOK_REST (10 * SCHED_MILLISECOND) /* between two looks at a task that has not begun */
+#define HELD_UP (1000 * SCHED_MILLISECOND) /* from being taken to beginning takes microseconds */
 
 /* --- limits --- */
 
@@ -59,17 +60,25 @@ static void look_again(struct sched *s, struct task *t, uint64_t since, uint64_t
     tine__sched_watch(s, t, look_at(s, t, since, spent, now));
 }
 
-/* Has a worker had the task for as long as it may run, and not begun it? Then the worker was
-** stopped (SIGSTOP) between the two. */
-static bool is_held_up(struct task *t, const struct answer *a) {
-    bool taken = a->where == AT_SITE && a->worker && t->set->timeout, before = t->held_up;
-    t->held_up = taken;
-    return taken && before;
+/* Has a worker had the task for as long as it may run, and much longer than a busy machine lets one
+** wait, and not begun it? Then the worker was stopped (SIGSTOP) between the two. */
+static bool is_held_up(struct sched *s, const struct task *t, const struct answer *a,
+                       uint64_t now) {
+    if (a->where != AT_SITE || !a->worker || !t->set->timeout)
+        return false;
+    struct worker *w = &s->workers[a->worker];
+    if (w->held != t->call.id || w->held_attempt != t->attempts) {
+        w->held = t->call.id;
+        w->held_attempt = t->attempts;
+        w->held_since = now;
+    }
+    uint64_t patience = t->set->timeout > HELD_UP ? t->set->timeout : HELD_UP;
+    return now >= clock_after(w->held_since, patience);
 }
 
 void tine__sched_looked(struct sched *s, struct task *t, const struct answer *a, uint64_t now) {
     bool known = a->where == AT_WORKER && a->id == t->call.id + t->next && a->since > 0;
-    if (is_held_up(t, a) ||
+    if (is_held_up(s, t, a, now) ||
         (known && t->set->timeout && now >= clock_after(a->since, t->set->timeout)))
         tine__sched_stop_task(s, t, ENDING_TIMEOUT);
     else if (known && t->set->cpu && a->spent >= t->set->cpu)

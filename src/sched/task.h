@@ -68,7 +68,6 @@ struct task {
     bool late : 1;       /* its deadline has passed */
     bool later : 1;      /* SENT: it is to be ended by `doom` as soon as it has begun */
     bool extra : 1;      /* an extra worker is wanted for it (nested.c) */
-    bool held_up : 1;    /* SENT: at the last look a worker had taken it, and not begun it */
     bool fetching : 1;   /* SENT: to be withdrawn, for the worker whose task waits for it */
     uint8_t state;       /* enum task_state */
     uint16_t place;      /* the owner's: the machine that it was on last; 0: none */

@@ -6,7 +6,7 @@
 
 static struct sched s;
 static const struct settings plain = {.plain = true};
-static const struct settings limited = {.timeout = SECOND};
+static const struct settings limited = {.timeout = SECOND}, quick = {.timeout = SECOND / 1000};
 
 /* The next order is of this kind, and gets this answer. */
 static struct order carry(enum order_kind kind, struct answer a) {
@@ -62,6 +62,23 @@ static void with_a_call_that_it_has_not_begun(void) {
     tine__sched_free(&s);
 }
 
+/* On a busy machine a worker may be kept from beginning for longer than a short limit. */
+static void with_a_call_that_it_is_about_to_begin(void) {
+    const struct answer taken = {.where = AT_SITE, .worker = 1};
+    struct task t;
+    begin(&t, &quick);
+    for (uint64_t now = SECOND; now < 2 * SECOND; now += SECOND / 10) {
+        tine__sched_tick(&s, now);
+        carry(ORDER_LOOK, taken);
+        no_order();
+    }
+    tine__sched_tick(&s, 2 * SECOND);
+    carry(ORDER_LOOK, taken);
+    CHECK_EQ(t.doom, ENDING_TIMEOUT);
+    carry(ORDER_STOP, (struct answer){.where = AT_ITS_END, .worker = 1});
+    tine__sched_free(&s);
+}
+
 /* It was told to leave when it had nothing to do. Nobody looked whether it did, and no other worker
 ** was started in its place. */
 static void when_it_is_to_leave(bool busy) {
@@ -95,6 +112,7 @@ static void when_it_is_to_leave(bool busy) {
 
 int main(void) {
     with_a_call_that_it_has_not_begun();
+    with_a_call_that_it_is_about_to_begin();
     when_it_is_to_leave(false);
     when_it_is_to_leave(true);
     return 0;
