@@ -437,6 +437,35 @@ describe("tine map", function()
     end
   end)
 
+  -- All of them were taken, for what Lua's tonumber makes of them; a share of 101 % was never reached.
+  it("takes numbers in digits only", function()
+    for options, values in pairs {
+      ["-n"] = { " 3", "3 ", "+3", "0x3", "3.0", "1e2" },
+      ["--retries"] = { "0x2", "2.0" },
+      ["--timeout"] = { "0x10", " 1", "1e1", "1e999", "+1", "." },
+      ["--delay"] = { "0x0", "1e-3" },
+      ["--pipe --block"] = { "1.5.5K", "." },
+      ["-j"] = { "0x2", " 2" },
+      ["--halt"] = { "soon,fail=101%", "now,done=0%", "now,fail=0x1" },
+    } do
+      for _, value in ipairs(values) do
+        local s = map.run(("%s '%s' _ ::: a"):format(options, value))
+        assert.same({ "", 2 }, { s.out, s.code }, options .. value)
+        assert.matches("tine map: option '" .. options:match "%S+$" .. "' needs ", s.err, 1, true)
+      end
+    end
+    for _, options in ipairs {
+      "--timeout .5", "--timeout 5.", "--delay 0.00", "--retries 007", "--halt soon,fail=100%", "--halt now,done=1",
+      "-j -9223372036854775807", "--pipe --block 1.5K",
+    } do
+      local s = map.run(options .. " _", "a\n")
+      assert.same({ "a\n", "", 0 }, { s.out, s.err, s.code }, options)
+    end
+    for _, most in ipairs { "9223372036854775807%", "+9223372036854775807" } do -- was 1 worker
+      assert.matches("needs at most 4095 workers", map.run("-j " .. most .. " _ ::: a").err)
+    end
+  end)
+
   it("takes a name that means something for FUNCTION", function()
     assert.equal("true\n", map.run("true ::: a").out)
     assert.same({ "", 0 }, { map.run("nil ::: a").out, map.run("nil ::: a").code })

@@ -73,15 +73,30 @@ function M.parse_all(options, args, result, usage)
   return operands
 end
 
+-- --- numbers -----------------------------------------------------------------------------------------------
+
+-- Numbers are written in decimal digits only: what tonumber takes besides (spaces, signs, 0x10, 1e3) is more likely
+-- to be a slip, and a program that read it otherwise would do something else.
+
+-- Digits as an integer; nil: anything else, and what no integer can hold.
+function M.integer(text)
+  return text:find "^%d+$" and math.tointeger(tonumber(text)) or nil
+end
+
+-- Digits, perhaps with a point between, before or behind them.
+local function decimal(text)
+  return text:find "^%d*%.?%d*$" and tonumber(text) or nil
+end
+
 function M.count(text)
-  local n = math.tointeger(tonumber(text))
+  local n = M.integer(text)
   if n and n >= 1 then return n end
   return nil, "a number of 1 or more"
 end
 
 function M.seconds(text)
-  local n = tonumber(text)
-  if n and n >= 0 then return n end
+  local n = decimal(text)
+  if n then return n end
   return nil, "a number of seconds"
 end
 
@@ -91,7 +106,8 @@ local MOST_WORKERS <const> = 4095 -- limit of a pool
 function M.jobs(text)
   local processors = require "tine".cpu_count()
   local sign, digits, percent = text:match "^([+-]?)(%d+)(%%?)$"
-  local n = math.tointeger(tonumber(digits))
+  local n = digits and M.integer(digits)
+  if n then n = math.min(n, 1 << 40) end -- no overflow below
   if not n or sign ~= "" and percent ~= "" or sign == "" and n < 1 then
     return nil, "a number of 1 or more, +N, -N or N%"
   end
@@ -106,9 +122,10 @@ local SUFFIXES <const> = { k = 1000, K = 1024, m = 1000 ^ 2, M = 1024 ^ 2, g = 1
 
 -- A number of bytes, with GNU parallel's suffixes: k is 1000, K is 1024, and so on.
 function M.size(text)
-  local digits, suffix = text:match "^(%d+%.?%d*)(%a?)$"
+  local digits, suffix = text:match "^([%d.]+)(%a?)$"
   local factor = suffix == "" and 1 or SUFFIXES[suffix]
-  local n = factor and math.tointeger(tonumber(digits) * factor // 1)
+  local n = factor and decimal(digits)
+  n = n and math.tointeger(n * factor // 1)
   if n and n >= 1 then return n end
   return nil, "a number of bytes (suffixes k K m M g G t T)"
 end

@@ -32,12 +32,12 @@ output that cannot be written.
 ]]
 
 local function seconds(text)
-  local n = tonumber(text)
+  local n = options_of.seconds(text)
   return n and n >= 0.1 and n < 1e6 and n or nil, "seconds, 0.1 or more"
 end
 
 local function number(text)
-  local n = math.tointeger(tonumber(text))
+  local n = options_of.integer(text)
   return n and n > 0 and n or nil, "the number of a task"
 end
 
