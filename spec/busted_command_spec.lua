@@ -260,6 +260,93 @@ it("is beside it", function() end)]])
     assert.matches("1 success / 0 failures", busted.run("-j2 --split split_spec.lua").out, 1, true)
   end)
 
+  local function same_split(file, options)
+    local one = serial("-o TAP " .. (options or "") .. file)
+    for _ = 1, 2 do -- the second time by the times of the first
+      local many = busted.run("-j3 --split -o TAP " .. (options or "") .. file)
+      assert.same({ one.out, one.code }, { many.out, many.code })
+    end
+    return one
+  end
+
+  -- Where such a hook failed before the unit had begun, only what came from the first part was told: the others' errors
+  -- were lost, and with them the failure of the run.
+  it("tells with --split of each error in a hook of the common block", function()
+    local one = same_split(busted.file("split_spec.lua", [[
+describe("all", function()
+  before_each(function() error "in before_each" end)
+  for i = 1, 7 do it("never " .. i, function() end) end
+end)]]))
+    assert.equal(7, select(2, one.out:gsub("not ok %d+ %- all before_each", "")))
+    same_split(busted.file("split_spec.lua", [[
+describe("all", function()
+  pending "first, and no test"
+  lazy_setup(function() error "in lazy_setup" end)
+  lazy_setup(function() error "in lazy_setup" end)
+  for i = 1, 5 do it("never " .. i, function() end) end
+end)]]))
+    same_split(busted.file("split_spec.lua", [[
+for i = 1, 5 do it("passes " .. i, function() end) end
+after_each(function() error "in after_each" end)
+teardown(function() error "in teardown" end)]]))
+  end)
+
+  it("stops with --split --no-keep-going at the first failure in the file's order", function()
+    local one = same_split(busted.file("split_spec.lua", [[
+describe("all", function()
+  for i = 1, 9 do it("passes, or not, " .. i, function() print(i) assert.is_true(i % 4 ~= 0) end) end
+  teardown(function() error "at the end" end)
+end)]]), "--no-keep-going ")
+    assert.equal(3, select(2, one.out:gsub("%f[^\n\0]ok ", "")))
+  end)
+
+  -- A setup that cannot be run in two processes at once failed in one part; that was not told, and its tests were
+  -- missing in a run that had succeeded.
+  it("tells with --split of a setup that fails in one part", function()
+    busted.file("split_spec.lua", [[
+describe("all", function()
+  setup(function() assert(os.execute "mkdir only_once 2>&1", "it is there") end)
+  for i = 1, 4 do it("passes " .. i, function() end) end
+end)]])
+    local s = busted.run "-j2 --split split_spec.lua"
+    assert.matches(" / 0 failures / 1 error / 0 pending", s.out, 1, true)
+    assert.matches("split_spec.lua:2: it is there", s.out, 1, true)
+    assert.equal(1, s.code)
+  end)
+
+  -- Tests that came in another order in each part, or under other names, were missing, or there twice.
+  it("does not take apart with --split what is not the same in each process", function()
+    same_split(busted.file("split_spec.lua", [[
+randomize()
+for i = 1, 6 do it("passes " .. i, function() end) end]]), "--seed=5 ")
+    same_split(busted.file("split_spec.lua", [[
+describe("all", function()
+  randomize(7)
+  setup(function() end)
+  for i = 1, 6 do describe("block " .. i, function() it("passes", function() end) end) end
+end)]]))
+    busted.file("split_spec.lua", [[
+local pid = io.open "/proc/self/stat":read "n"
+for i = 1, 4 do it(("process %d, %d of 4"):format(pid, i), function() end) end
+for i = 1, pid % 5 do it("of some", function() end) end]])
+    local s = busted.run "-j3 --split -o TAP split_spec.lua"
+    local pid = s.out:match "process (%d+)"
+    assert.equal(4, select(2, s.out:gsub("process " .. pid .. ", %d of 4", "")))
+    assert.equal(pid % 5, select(2, s.out:gsub("of some", "")))
+  end)
+
+  -- It was told as one of the inner block.
+  it("names the block whose hook fails, also where it fails for a test of an inner block", function()
+    busted.file("hook_spec.lua", [[
+after_each(function() error "of the file" end)
+describe("outer", function()
+  lazy_setup(function() error "of outer" end)
+  describe("inner", function() it("x", function() end) end)
+end)
+describe("next", function() it("y", function() end) end)]])
+    same "-o TAP hook_spec.lua"
+  end)
+
   it("remembers how long files took, in the user's cache", function()
     busted.shell(("XDG_CACHE_HOME=$PWD/cache %s busted"):format(busted.program))
     local text = shell.ok("cat %s/cache/tine/busted/*", busted.folder)

@@ -170,15 +170,28 @@ end
 
 -- --- running a file ------------------------------------------------------------------------------------------------
 
--- A task with several files did not end well: runs each file in a task of its own, to find the guilty one.
-function Suite:take_apart(task)
-  for _, file in ipairs(task.files) do
+-- Forgets what these tasks have done, and runs each of their files in a task of its own.
+function Suite:run_again(tasks)
+  for _, file in ipairs(tasks[1].files) do
     self.tasks[file] = {}
     self:plan({ file }, 1, 1, {})
   end
-  task.out:close()
-  task.err:close()
+  for _, task in ipairs(tasks) do
+    task.out:close()
+    task.err:close()
+  end
   self:submit_some()
+end
+
+-- Do the parts of a file belong together? Not if its tests have an order of their own (`randomize`), or are not the
+-- same in each process (made from random numbers, say): some would be missing, others be there twice.
+local function fit(parts)
+  local plan
+  for _, task in ipairs(parts) do
+    if task.plan == false or task.plan and plan and task.plan ~= plan then return false end
+    plan = task.plan or plan
+  end
+  return true
 end
 
 -- Waits for the parts of the file and returns them. The first file asked for starts all.
@@ -187,16 +200,20 @@ function Suite:collect(file)
   local parts, sum, ok = self.tasks[file], 0, true
   for _, task in ipairs(parts) do
     self:wait_for(task)
-    local done, seconds, units = task.future:pcall()
+    local done, seconds, units, plan = task.future:pcall()
     if done then
-      sum = sum + (seconds[parts.place] or 0)
+      sum, task.plan = sum + (seconds[parts.place] or 0), plan
       for n, unit in pairs(units) do self.new_times[times_of.unit(file.name, n)] = unit end
-    elseif task.files[2] then
-      self:take_apart(task)
+    elseif task.files[2] then -- to find the guilty one
+      self:run_again { task }
       return self:collect(file)
     else
       ok, task.died = false, tostring(seconds)
     end
+  end
+  if not fit(parts) then
+    self:run_again(parts)
+    return self:collect(file)
   end
   if ok then self.new_times[file.name] = sum end
   return parts

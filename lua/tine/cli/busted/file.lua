@@ -50,12 +50,11 @@ function M.top_of_end(event) return event.top == OWN_BEGIN and OWN_END or event.
 
 local function add(record, channel, element, parent, ...)
   io.stdout:flush()
-  local top = record.top
-  if record.shared[record.busted.context.parent(element)] and tostring(element.descriptor):find "teardown$" then
-    top = OWN_END
-  end
+  local top, descriptor = record.top, tostring(element.descriptor)
+  local is_shared = record.shared[record.busted.context.parent(element)]
+  if is_shared and descriptor:find "teardown$" then top = OWN_END end
   local event = { channel, describe_element(record, element), top = top, out = host.size(1), err = host.size(2),
-                  args = table.pack(...) }
+                  once = is_shared and descriptor == "lazy_setup" or nil, args = table.pack(...) }
   for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
   if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
   record.emit(math.max(record.n, 1), event)
@@ -101,11 +100,17 @@ end
 -- one part.
 local UNITS <const> = { describe = true, it = true, pending = true }
 
--- `dealt`: the block whose children are distributed, the numbers of those in this part (`kept`), and their number
--- (`n`).
+-- `dealt`: the block whose children are distributed, the numbers of those in this part (`kept`), their number (`n`)
+-- and all their names.
 local function deal_out(record, dealt, block)
-  dealt.block, dealt.kept, dealt.n = block, {}, 0
+  dealt.block, dealt.kept, dealt.n, dealt.names = block, {}, 0, {}
   record.shared[block] = true
+end
+
+-- What all parts must agree on: which units there are, and that they are run in this order. False: their block has
+-- called `randomize`.
+local function plan_of(dealt)
+  return not dealt.random and table.concat(dealt.names, "\n")
 end
 
 -- Hides units of other parts from busted.
@@ -128,11 +133,12 @@ local function choose_units(record, job, dealt)
   end
 
   for descriptor in pairs(UNITS) do
-    busted.subscribe({ "register", descriptor }, function()
+    busted.subscribe({ "register", descriptor }, function(name)
       local into = context.get()
       if into.descriptor == "file" and into ~= dealt.block then deal_out(record, dealt, into) end
       if into ~= dealt.block then return nil, true end
       dealt.n = dealt.n + 1
+      dealt.names[dealt.n] = descriptor .. " " .. tostring(name)
       if dealt.n == 2 and dealt.kept[1] and not is_mine(1) then drop_first() end
       local keep = is_mine(dealt.n) or dealt.n == 1 and descriptor == "describe"
       if keep then dealt.kept[#dealt.kept + 1] = dealt.n end
@@ -160,16 +166,27 @@ local function time_units(record, dealt)
     record.top, began = top, now
   end
 
-  for _, what in ipairs { "describe", "test" } do
-    busted.subscribe({ what, "start" }, function(element, parent)
-      if parent == dealt.block and dealt.n == 1 and what == "describe" then
-        deal_out(record, dealt, element)
-      elseif parent == dealt.block then
-        turn_to(number_of(element))
-      end
-      return nil, true
-    end, PRIORITY)
+  local current
+  local function begin_unit(element)
+    current = element
+    turn_to(number_of(element))
+    if not dealt.block.randomseed then return end
+    dealt.random, busted.skipAll = true, true -- its children were shuffled: this part need not go on
+    function element.run() end
   end
+
+  -- A unit begins before its "start", which does not come when a hook before it fails.
+  local push = busted.context.push
+  function busted.context.push(element)
+    push(element)
+    local is_unit = UNITS[element.descriptor] and busted.context.parent(element) == dealt.block
+    if is_unit and element ~= current and (dealt.n > 1 or element.descriptor ~= "describe") then begin_unit(element) end
+  end
+
+  busted.subscribe({ "describe", "start" }, function(element, parent)
+    if parent == dealt.block and dealt.n == 1 then deal_out(record, dealt, element) end
+    return nil, true
+  end, PRIORITY)
   for _, what in ipairs { "file", "describe" } do
     busted.subscribe({ what, "end" }, function(element)
       if record.shared[element] and record.top < OWN_END then turn_to(OWN_END) end
@@ -179,7 +196,8 @@ local function time_units(record, dealt)
 end
 
 local function deal(record, job)
-  local dealt = {}
+  local dealt = { names = {} }
+  record.dealt = dealt
   choose_units(record, job, dealt)
   time_units(record, dealt)
 end
@@ -236,7 +254,8 @@ local function redirect(job)
 end
 
 -- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }. Emits the
--- number of the file with each event; returns the seconds of each file, and of units.
+-- number of the file with each event; returns the seconds of each file, and of units, and for a part what all parts
+-- must agree on.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
@@ -247,7 +266,7 @@ function M.run(job)
   choose_files(job)
   runner.run()
   io.stdout:flush()
-  return record.seconds, record.units
+  return record.seconds, record.units, record.dealt and plan_of(record.dealt)
 end
 
 return M

@@ -69,8 +69,18 @@ end
 
 -- --- events ------------------------------------------------------------------------------------------------------
 
+-- Makes the element a child of its parent, which need not be what is running: the hook of an outer block, which fails
+-- for a test of an inner one, is that of the outer block.
+function Replay:attach(element, parent)
+  local context = self.busted.context
+  local elsewhere = parent and context.parent(parent) and context.get() ~= parent
+  if elsewhere then context.push(parent) end
+  context.attach(element)
+  if elsewhere then context.pop() end
+end
+
 -- The element here that stands for one of the worker.
-function Replay:element_of(task, copy)
+function Replay:element_of(task, copy, parent)
   local element = task.elements[copy.id]
   if not element then
     element = { attributes = {}, run = function() end }
@@ -79,7 +89,7 @@ function Replay:element_of(task, copy)
   for key, value in pairs(copy) do
     if key ~= "id" then element[key] = value end
   end
-  if not self.busted.context.parent(element) and element ~= self.file then self.busted.context.attach(element) end
+  if not self.busted.context.parent(element) and element ~= self.file then self:attach(element, parent) end
   return element
 end
 
@@ -90,8 +100,8 @@ function Replay:publish(task, event)
   print_all(task, event.out, event.err)
   local element = copy.descriptor == "file" and self.file or task.elements[copy.id]
   task.elements[copy.id] = element
-  element = self:element_of(task, copy)
   local parent = event.parent and task.elements[event.parent]
+  element = self:element_of(task, copy, parent)
   if element == self.file then parent = busted.context.parent(element) end -- the suite, which has no events
   if parent and event.seed then parent.randomseed = event.seed end
   local what = channel[2]
@@ -104,22 +114,60 @@ function Replay:publish(task, event)
   if block and what == "end" then busted.context.pop() end
 end
 
--- The events of all parts, in the order of the file's units; those of common blocks are taken from the first part.
-local function merged(parts)
-  local list = {}
-  for p, task in ipairs(parts) do
-    for i, event in ipairs(task.events[parts.place]) do
-      if p == 1 or event.always or not worker.is_own(event) then
-        list[#list + 1] = { task = task, event = event, part = p, at = i }
-      end
-    end
+-- The events of a part, for merging. `depth`: for those of common blocks, how many of these have ended before.
+local function items_of(part, task, place, list)
+  local starts, ends = 0, 0
+  for i, event in ipairs(task.events[place]) do
+    local own, what = worker.is_own(event), event[1][2]
+    local ends_block = own and what == "end"
+    list[#list + 1] = { task = task, event = event, part = part, at = i, depth = own and ends or 0,
+                        ends = ends_block and 1 or 0, common = own or event.once }
+    if own and what == "start" then starts = starts + 1 end
+    if ends_block then ends = ends + 1 end
   end
-  table.sort(list, function(a, b)
-    if a.event.top ~= b.event.top then return a.event.top < b.event.top end
-    if a.part ~= b.part then return a.part < b.part end
-    return a.at < b.at
-  end)
-  return list
+  return starts
+end
+
+local function before(a, b)
+  if a.event.top ~= b.event.top then return a.event.top < b.event.top end
+  if a.depth ~= b.depth then return a.depth < b.depth end
+  if a.ends ~= b.ends then return a.ends < b.ends end
+  if a.part ~= b.part then return a.part < b.part end
+  return a.at < b.at
+end
+
+-- What stands in every part is to be given once: that blocks begin and end, from part `lead`; what went wrong in their
+-- hooks, from each part in which it did, unless another one has said the same.
+local function once(lead)
+  local told = {}
+  return function(item)
+    local event = item.event
+    local what = event[1][2]
+    if not item.common or event.always then return true end
+    if what == "start" or what == "end" then return item.part == lead end
+    local key = table.concat({ event[1][1], tostring(what), tostring(event.args[1]) }, "\0")
+    local counts = told[key] or { most = 0 }
+    told[key] = counts
+    counts[item.part] = (counts[item.part] or 0) + 1
+    local is_new = counts[item.part] > counts.most
+    counts.most = math.max(counts.most, counts[item.part])
+    return is_new
+  end
+end
+
+-- The events of all parts, in the order of the file's units.
+local function merged(parts)
+  local list, kept, lead, most = {}, {}, 1, 0
+  for p, task in ipairs(parts) do
+    local starts = items_of(p, task, parts.place, list)
+    if starts > most then lead, most = p, starts end -- common blocks may not have begun where a setup has failed
+  end
+  table.sort(list, before)
+  local is_wanted = once(lead)
+  for _, item in ipairs(list) do
+    if is_wanted(item) then kept[#kept + 1] = item end
+  end
+  return kept
 end
 
 -- Blocks that are in every part have different ids in each: lets them share one element. What was written before them
@@ -165,5 +213,14 @@ return function(busted, file, parts)
     end
   end
   share_blocks(parts, file)
-  for _, item in ipairs(merged(parts)) do self:publish(item.task, item.event) end
+  local last -- the unit behind which nothing more is to be run (--no-keep-going), which other parts did not know
+  for _, item in ipairs(merged(parts)) do
+    if last and item.event.top ~= last and not worker.is_own(item.event) then
+      item.task.out:skip(item.event.out)
+      item.task.err:skip(item.event.err)
+    else
+      self:publish(item.task, item.event)
+      last = last or busted.skipAll and item.event.top
+    end
+  end
 end
