@@ -67,6 +67,11 @@ describe("tine map -x", function()
         ["cat <<{}\nx"] = "in a here-document: use printf '%s\\n' {} | ...",
         ["cat <<END\nappended\nEND"] = "in a here-document: use printf '%s\\n' {} | ...",
         ['echo "\\{}"'] = "behind a backslash",
+        -- shells do not agree on what quotes mean there: $(...) of a value was run
+        ['echo "${v:-"{}"}"'] = "in ${...} between double quotes: set a variable, v={}; ...",
+        ['echo "${v#"{}"}"'] = "in ${...} between double quotes: set a variable, v={}; ...",
+        ['echo "${v%%\'{}\'}"'] = "in ${...} between double quotes: set a variable, v={}; ...",
+        ['echo "${v:-{}}"'] = "in ${...} between double quotes: set a variable, v={}; ...", -- of a}b it made ab}
       } do
         assert.same({ out = "", err = "tine map: a value cannot stand " .. place .. "\n", code = 2 },
           map.run("-x " .. shell.quote(command), "x\n"), command)
@@ -81,6 +86,10 @@ describe("tine map -x", function()
         ["cat <<A - <<-'B' # <<C\n' \"\nA\n ( `\n\tB\necho {}"] = " ( `\n" .. value,
         ['echo "$(cat <<A\n(\nA\n) {}"'] = "( " .. value,
         ["echo $((1<<3)) $((1+(1<<3)))\necho {}"] = "8 9\n" .. value,
+        ['echo ${v:-"{}"} ${v:-${w:-{}}}; echo "{}"'] = value .. " " .. value .. "\n" .. value,
+        ['echo "${v:-$(echo "${w:-(}" {})}" "{}"'] = "( " .. value .. " " .. value,
+        ['v=a.b; echo "${v#"}"}${v%\'"\'}${v:-\'}${#v}" {}'] = "a.ba.ba.b3 " .. value,
+        ["echo ${v:-# (<<} ${w:-'}'} {}"] = "# (<< } " .. value,
         ["echo \\<\\<A '<<A' \\\\{}\necho {}"] = "<<A <<A \\" .. value .. "\n" .. value,
       } do
         assert.equal(expected .. "\n", out("-x " .. shell.quote(command), value .. "\n"), command)

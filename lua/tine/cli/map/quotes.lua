@@ -4,6 +4,9 @@
 --   plain     the command itself; group, command, sum: ( ), $( ), and $(( )), where << begins no here-document
 --   case      until esac: the ) after its patterns closes nothing
 --   double, single, backtick, comment
+--   braces    ${ }; and between double quotes, where shells differ in what quotes mean:
+--   inside    ${ }; pattern: ${ } with # or %, where single quotes are quotes; quoted, literal: a text in double or
+--             single quotes in these
 --   escaped   after a backslash; document: in a here-document whose end was not found
 -- and state.documents are the here-documents that begin at the end of the line.
 local M = {}
@@ -12,16 +15,25 @@ function M.begin() return { "plain", documents = {} } end
 
 local QUOTED <const> = { ["'"] = "single", ['"'] = "double", ["`"] = "backtick" }
 local ESCAPES <const> = { plain = true, group = true, command = true, sum = true, case = true, double = true,
-                          backtick = true }
+                          backtick = true, braces = true, inside = true, pattern = true, quoted = true }
 local BEFORE_WORD <const> = "^[%s;&|()<>]?$"
 local BEFORE_COMMAND <const> = { ["then"] = true, ["else"] = true, ["elif"] = true, ["if"] = true, ["do"] = true,
                                  ["while"] = true, ["until"] = true, ["in"] = true, ["{"] = true, ["!"] = true }
+
+-- Begins ${ }, $( ) or `...`, wherever these may be; true if one begins.
+local function expansion(state, c, before, braces)
+  local begun = c == "`" and "backtick" or before == "$" and (c == "(" and "command" or c == "{" and braces)
+  if begun then state[#state + 1] = begun end
+  return begun
+end
 
 -- Handles a character outside of quotes. Returns what the next character should see before it, if not this one.
 local function in_command(state, c, before)
   local now, after = state[#state], nil
   if QUOTED[c] then
     state[#state + 1] = QUOTED[c]
+  elseif c == "{" and before == "$" then
+    state[#state + 1] = "braces"
   elseif c == "(" then
     state[#state + 1] = (now == "sum" or before == "(") and "sum" or before == "$" and "command" or "group"
   elseif c == ")" and #state > 1 and now ~= "case" then
@@ -40,15 +52,29 @@ local function until_the(last)
   end
 end
 
+-- For text between double quotes, which `last` ends: `quotes` have a meaning in it.
+local function quoted_until(last, quotes)
+  return function(state, c, before, braces)
+    if c == last then
+      state[#state] = nil
+    elseif not expansion(state, c, before, braces) and quotes[c] then
+      state[#state + 1] = quotes[c]
+    end
+  end
+end
+
 local STEPS <const> = {
   plain = in_command, group = in_command, command = in_command, sum = in_command, case = in_command,
-  double = function(state, c, before)
-    if c == '"' then
+  double = quoted_until('"', {}),
+  quoted = quoted_until('"', {}), -- in ${ } between double quotes
+  inside = quoted_until("}", { ['"'] = "quoted" }),
+  pattern = quoted_until("}", { ['"'] = "quoted", ["'"] = "literal" }),
+  literal = until_the "'",
+  braces = function(state, c, before)
+    if c == "}" then
       state[#state] = nil
-    elseif c == "`" then
-      state[#state + 1] = "backtick"
-    elseif c == "(" and before == "$" then
-      state[#state + 1] = "command"
+    elseif not expansion(state, c, before, "braces") and QUOTED[c] then
+      state[#state + 1] = QUOTED[c]
     end
   end,
   single = until_the "'",
@@ -121,7 +147,7 @@ function M.follow(state, text, before)
     elseif STEPS[now] == in_command and now ~= "sum" and text:find("^<<", i) then
       c, i = "x", begin_document(state, text, i)
     else
-      c = STEPS[now](state, c, before) or c
+      c = STEPS[now](state, c, before, text:find("^{[^%s{}#%%:=?+-]+[#%%]", i) and "pattern" or "inside") or c
       i = i + 1
       if c == "\n" and STEPS[state[#state]] == in_command then i = skip_documents(state, text, i) end
     end

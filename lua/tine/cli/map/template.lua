@@ -42,7 +42,7 @@ local QUOTES <const> = {
   comment = function(value) return "'" .. gsub(value, "[\n']", " ") .. "'" end, -- a newline would end the comment
   none = function(value) return value end, -- no shell reads it
 }
-for _, place in ipairs { "group", "command", "sum", "case" } do QUOTES[place] = QUOTES.plain end
+for _, place in ipairs { "group", "command", "sum", "case", "braces" } do QUOTES[place] = QUOTES.plain end
 M.quote = QUOTES.plain
 
 -- Places where no value can be, with a hint.
@@ -51,6 +51,9 @@ local REFUSED <const> = {
   document = "in a here-document: use printf '%s\\n' {} | ...",
   escaped = "behind a backslash",
 }
+for _, place in ipairs { "inside", "pattern", "quoted", "literal" } do
+  REFUSED[place] = "in ${...} between double quotes: set a variable, v={}; ..."
+end
 
 local IS_NUMBER <const> = { number = true, worker = true } -- these need no quoting
 
