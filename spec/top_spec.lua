@@ -163,6 +163,29 @@ describe("tine top", function()
     assert.equal(before, after)
     for line in screen:gsub("\27%[[%d;?]*%a", "\n"):gmatch "[^\r\n]+" do assert.is_true(#line <= 60, line) end
   end)
+
+  -- The terminal was left without echo, showing what had been there.
+  it("leaves a terminal as it was when it is ended by a signal", function()
+    if not os.execute "command -v script >/dev/null" then return pending "script(1), which makes one" end
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    for signal, code in pairs { TERM = 143, HUP = 129 } do
+      os.remove(name)
+      local command = [[stty -g; sh -c "echo pid \$\$; exec %s top %d"; echo code $?; stty -g]]
+      command = command:format(program.tine(), p.pid)
+      local terminal = io.popen(("script -qefc '%s' %s >/dev/null"):format(command, name), "w")
+      eventually(function()
+        local file <close> = io.open(name)
+        return file and file:read "a":find("the looping one", 1, true)
+      end, "it is shown")
+      processes.signal(signal, math.tointeger(shell.contents(name):match "pid (%d+)"))
+      terminal:close()
+      local before, rest = shell.contents(name):match "([%x:]+)\r?\npid(.*)"
+      local ended, after = rest:match "\27%[%?1049lcode (%d+)\r?\n([%x:]+)\r?\n"
+      assert.equal(code, math.tointeger(ended))
+      assert.equal(before, after)
+    end
+  end)
 end)
 
 describe("tine top has nothing to show", function()

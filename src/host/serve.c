@@ -168,13 +168,15 @@ static int protect_stdout(lua_State *L) {
     return 1;
 }
 
-/* signals() -> a descriptor that is readable when SIGTERM or SIGINT has come; these no longer end
-** the process */
+/* signals([hangup]) -> a descriptor that is readable when SIGTERM or SIGINT has come, or SIGHUP if
+** that is wanted; these no longer end the process */
 static int signals(lua_State *L) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    if (lua_toboolean(L, 1))
+        sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd == -1)
@@ -183,10 +185,12 @@ static int signals(lua_State *L) {
     return 1;
 }
 
-/* take_signal(fd) -> whether a signal had come */
+/* take_signal(fd) -> the signal that had come, or nil */
 static int take_signal(lua_State *L) {
     struct signalfd_siginfo info;
-    lua_pushboolean(L, read((int)luaL_checkinteger(L, 1), &info, sizeof info) == sizeof info);
+    if (read((int)luaL_checkinteger(L, 1), &info, sizeof info) != sizeof info)
+        return 0;
+    lua_pushinteger(L, info.ssi_signo);
     return 1;
 }
 

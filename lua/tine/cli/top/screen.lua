@@ -15,13 +15,16 @@ Screen.__index = Screen
 
 -- --- the terminal ----------------------------------------------------------------------------------------------
 
--- Sets the terminal so that keys come one by one and are not echoed. Ctrl-C is a key, too, so that the terminal is
--- always restored.
+local signals -- the descriptor of those that ask to end
+
+-- Sets the terminal so that keys come one by one and are not echoed. Ctrl-C is a key, too, and signals are waited for
+-- like keys, so that the terminal is always restored.
 local function take_terminal()
   local pipe <close> = assert(io.popen("stty -g", "r"))
   local before = pipe:read "l"
   if not before or before == "" then return nil end
   os.execute "stty -icanon -echo -isig min 1 time 0"
+  signals = assert(host.signals(true))
   io.stdin:setvbuf "no"
   io.stdout:write(ENTER)
   return setmetatable({}, {
@@ -35,9 +38,11 @@ end
 
 local ARROWS <const> = { A = "up", B = "down" }
 
--- The next key; nil if there was none within this time; "q" at the end of the input.
+-- The next key; nil if there was none within this time; "q" at the end of the input, "signal" if one has come.
 local function key_within(seconds)
-  if not host.poll({ STDIN }, seconds) then return nil end
+  local has_key, has_signal = host.poll({ STDIN, signals }, seconds)
+  if has_signal then return "signal" end
+  if not has_key then return nil end
   local c = io.read(1)
   if c == "\27" and host.poll({ STDIN }, 0.02) and io.read(1) == "[" then return ARROWS[io.read(1) or ""] or "other" end
   return c or "q"
@@ -161,6 +166,8 @@ function M.run(settings)
     screen:show()
     local key = key_within(math.max(due - core.public.clock(), 0))
     if key and not screen:obey(key) then return 0 end
+    local signal = host.take_signal(signals)
+    if signal then return 128 + signal end -- as shells tell of it
   end
 end
 
