@@ -438,6 +438,7 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })
     assert.matches("^tine busted: option '%-j' needs a number", s.err)
+    assert.matches("^tine busted: option '%-j' needs at most 4095 workers", busted.run("-j5000").err)
   end)
 end)
 

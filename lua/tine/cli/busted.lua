@@ -30,8 +30,9 @@ local AHEAD <const> = 4 -- tasks at a time for each worker; each has files open
 
 -- --- the command line ----------------------------------------------------------------------------------------
 
-local function wrong_jobs(text)
-  trouble.give_up("option '-j' needs a number of 1 or more, +N, -N or N%%, not '%s'\n%s", text or "", USAGE)
+local function read_jobs(text)
+  local workers, expected = jobs(text)
+  return workers or trouble.give_up("option '-j' needs %s, not '%s'\n%s", expected, text, USAGE)
 end
 
 local HELP <const> = { ["--help"] = true, ["-h"] = true }
@@ -48,7 +49,7 @@ local function parse(...)
       text = args[i] or ""
     end
     if text then
-      options.workers = jobs(text) or wrong_jobs(text)
+      options.workers = read_jobs(text)
     elseif word == "--split" then
       options.split = true
     else
