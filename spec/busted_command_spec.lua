@@ -434,6 +434,17 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
 
   it("finds its files from the folder that -C names", function() same "-C spec deep" end)
 
+  -- It was cut off, and the run was a success.
+  it("fails where what tests write cannot be held", function()
+    busted.file("chatty_spec.lua", [[it("prints", function() print(("x"):rep(200000)) end)]])
+    local small = ("unshare -rm sh -c 'mount -t tmpfs -o size=64k tmpfs other 2>/dev/null && %s'")
+    if not busted.shell(small:format "echo yes").out:find "yes" then return pending "a disk of its own" end
+    local s = busted.shell(small:format(("TMPDIR=$PWD/other %s busted -o TAP chatty_spec.lua"):format(busted.program
+      :gsub("'", ""))))
+    assert.equal(1, s.code)
+    assert.matches("what its tests have written cannot be held: ", s.out, 1, true)
+  end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

@@ -265,7 +265,8 @@ function M.run(job)
   record_events(record, job)
   choose_files(job)
   runner.run()
-  io.stdout:flush()
+  local lost = host.output_error() -- `print` does not tell
+  if lost then error("what its tests have written cannot be held: " .. lost, 0) end
   return record.seconds, record.units, record.dealt and plan_of(record.dealt)
 end
 
