@@ -356,6 +356,18 @@ describe("next", function() it("y", function() end) end)]])
     assert.equal(1, busted.shell(("XDG_CACHE_HOME=/dev/null HOME= %s busted"):format(busted.program)).code)
   end)
 
+  -- A folder where its file should be ended the run with a traceback; a relative path made one in the current folder.
+  it("does without a cache that it cannot use", function()
+    busted.file("fine_spec.lua", "it('passes', function() end)")
+    local command = busted.program .. " busted -o TAP fine_spec.lua"
+    busted.shell("XDG_CACHE_HOME=$PWD/odd " .. command)
+    local s = busted.shell("cd odd/tine/busted && f=$(echo *) && rm \"$f\" && mkdir \"$f\" && cd ../../.. && "
+      .. "XDG_CACHE_HOME=$PWD/odd " .. command)
+    assert.same({ out = "ok 1 - passes\n1..1\n", err = "", code = 0 }, s)
+    assert.equal(0, busted.shell("mkdir home; XDG_CACHE_HOME=relative HOME=$PWD/home " .. command).code)
+    assert.equal("home/.cache/tine\n", busted.shell("ls -d relative home/.cache/tine 2>/dev/null").out)
+  end)
+
   -- Penlight's 18 files take 0.2 s together, and took 18 workers three times as long.
   it("runs short files together by the times of the last run, and finds the one that crashes", function()
     os.execute(("mkdir -p %s/short"):format(busted.folder))

@@ -6,9 +6,10 @@ local M = {}
 
 local function file_name()
   local cache, home = os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
-  if not cache or cache == "" then cache = home and home .. "/.cache" end
+  -- The XDG specification has no relative paths.
+  if not cache or cache:sub(1, 1) ~= "/" then cache = home and home .. "/.cache" end
   local folder = host.working_folder()
-  if not cache or not folder then return nil end
+  if not cache or cache:sub(1, 1) ~= "/" or not folder then return nil end
   for _, path in ipairs { cache, cache .. "/tine", cache .. "/tine/busted" } do host.make_folder(path) end
   return cache .. "/tine/busted/" .. folder:gsub("[%%/]", { ["%"] = "%25", ["/"] = "%2F" }):sub(-200)
 end
@@ -18,7 +19,7 @@ function M.read()
   local name, times = file_name(), {}
   local file = name and io.open(name, "r")
   if not file then return times end
-  for line in file:lines() do
+  for line in (file:read "a" or ""):gmatch "[^\n]+" do -- nil: it is a folder
     local seconds, path = line:match "^(%S+)\t(.*)$"
     if seconds then times[path] = tonumber(seconds) end
   end
