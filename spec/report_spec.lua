@@ -117,11 +117,13 @@ describe("tine report", function()
     assert.same({ "tine report: cannot write /dev/full: No space left on device\n", 2 }, { s.err, s.code })
     s = report.run "t.json >/dev/full"
     assert.same({ "tine report: cannot write the page: No space left on device\n", 2 }, { s.err, s.code })
-    for _, wrong in ipairs { "", "t.json t.json", "-x t.json", "t.json -o", "t.json -o t.json" } do
+    local usages <const> = { "", "t.json t.json", "-x t.json", "t.json -o", "t.json -o t.json", "-- t.json -o x.html" }
+    for _, wrong in ipairs(usages) do
       s = report.run(wrong)
       assert.same({ "", 2 }, { s.out, s.code })
       assert.truthy(s.err:find "^tine report: ")
     end
+    assert.equal(0, report.run "-o x.html -- t.json".code) -- "--" ended the options before the first operand only
     assert.truthy(report.run "--help".out:find "^usage: tine report")
   end)
 

@@ -43,13 +43,14 @@ local function set(result, option, name, text, usage)
   result[option.key] = value
 end
 
--- Parses args into `result`, by the keys of the options. Returns the index of the first operand.
+-- Parses args into `result`, by the keys of the options. Returns the index of the first operand, and true if "--"
+-- stands before it.
 function M.parse(options, args, result, usage)
   local names, i = by_name(options), 1
   while args[i] and args[i]:find "^%-." and not names[args[i]] or names[args[i]] do
     local word = args[i]
     i = i + 1
-    if word == "--" then break end
+    if word == "--" then return i, true end
     local name, text = split(word, names)
     local option = names[name]
     if not option or option.hint or text and not option.value and name ~= word then unknown(word, option, usage) end
@@ -66,7 +67,9 @@ end
 function M.parse_all(options, args, result, usage)
   local operands, at = {}, 1
   while at <= #args do
-    at = at + M.parse(options, table.move(args, at, #args, 1, {}), result, usage) - 1
+    local first, only_operands = M.parse(options, table.move(args, at, #args, 1, {}), result, usage)
+    at = at + first - 1
+    if only_operands then return table.move(args, at, #args, #operands + 1, operands) end
     operands[#operands + 1] = args[at]
     at = at + 1
   end
