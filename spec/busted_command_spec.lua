@@ -289,6 +289,14 @@ end)]]))
 for i = 1, 5 do it("passes " .. i, function() end) end
 after_each(function() error "in after_each" end)
 teardown(function() error "in teardown" end)]]))
+    same_split(busted.file("split_spec.lua", [[
+describe("all", function()
+  lazy_teardown(function() error "in lazy_teardown" end) -- not run in the first part, which has no test
+  describe("of no test", function() end)
+  it("passes", function() end)
+  it("passes, too", function() end)
+  strict_teardown(function() error "in strict_teardown" end)
+end)]]))
   end)
 
   it("stops with --split --no-keep-going at the first failure in the file's order", function()

@@ -44,6 +44,7 @@ end
 local OWN_BEGIN <const>, OWN_END <const> = 0, math.maxinteger
 
 function M.is_own(event) return event.top == OWN_BEGIN or event.top == OWN_END end
+function M.is_behind(event) return event.top == OWN_END end
 
 -- The position of the end of what began with this event.
 function M.top_of_end(event) return event.top == OWN_BEGIN and OWN_END or event.top end

@@ -114,16 +114,22 @@ function Replay:publish(task, event)
   if block and what == "end" then busted.context.pop() end
 end
 
+-- The order in which busted ends a block.
+local function rank(event, own)
+  if not own then return 0 end
+  if event[1][2] == "end" then return 2 end
+  return worker.is_behind(event) and event[1][2] ~= "lazy_teardown" and 1 or 0
+end
+
 -- The events of a part, for merging. `depth`: for those of common blocks, how many of these have ended before.
 local function items_of(part, task, place, list)
   local starts, ends = 0, 0
   for i, event in ipairs(task.events[place]) do
     local own, what = worker.is_own(event), event[1][2]
-    local ends_block = own and what == "end"
     list[#list + 1] = { task = task, event = event, part = part, at = i, depth = own and ends or 0,
-                        ends = ends_block and 1 or 0, common = own or event.once }
+                        rank = rank(event, own), common = own or event.once }
     if own and what == "start" then starts = starts + 1 end
-    if ends_block then ends = ends + 1 end
+    if own and what == "end" then ends = ends + 1 end
   end
   return starts
 end
@@ -131,7 +137,7 @@ end
 local function before(a, b)
   if a.event.top ~= b.event.top then return a.event.top < b.event.top end
   if a.depth ~= b.depth then return a.depth < b.depth end
-  if a.ends ~= b.ends then return a.ends < b.ends end
+  if a.rank ~= b.rank then return a.rank < b.rank end
   if a.part ~= b.part then return a.part < b.part end
   return a.at < b.at
 end
