@@ -367,6 +367,23 @@ describe("when nobody is there", function()
     eventually(function() return pool:submit(math.abs, -2):pcall(20) end, "a task that is run")
   end)
 
+  -- The time was counted on from before a host had come, unless one was there when the pool looked at the clock: the
+  -- task was lost at once.
+  it("connect_timeout is counted from when the last host has gone", function()
+    local server = machines.server()
+    local pool <close> = tine.pool { backend = server:url(), connect_timeout = 3 }
+    local first = pool:with({ retry = { lost = 9, delay = 0 } }):submit(math.abs, -1)
+    local host = machines.host(server, "-j 1")
+    first:result(20)
+    host:signal "STOP"
+    local second = pool:submit(math.abs, -2)
+    server:kill()
+    local gone = tine.clock()
+    local _, err = second:pcall(20)
+    assert.equal("lost", tine.kind(err))
+    assert.is_true(tine.clock() - gone > 2.9)
+  end)
+
   it("what takes connections and says nothing is no server", function()
     local silent = assert(socket.bind("127.0.0.1", 0))
     finally(function() silent:close() end)

@@ -128,11 +128,13 @@ static bool is_other(const struct far *f, struct gm_text word) {
 
 /* The server has answered as a job server does. (A balancer in front of one may accept and close
 ** connections for ever.) */
-static void end_of_list(struct far_server *v) {
+static void end_of_list(struct far *f, struct far_server *v) {
     v->pause = 0;
     v->why[0] = 0;
     v->hosts = v->counted;
     v->slots = v->counted_slots;
+    if (v->hosts > 0)
+        f->desert = 0; /* it may be gone again before the next tick */
     v->counted = v->counted_slots = 0;
     memcpy(v->other, v->others, sizeof v->other);
     v->others[0] = 0;
@@ -142,7 +144,7 @@ static void end_of_list(struct far_server *v) {
 /* A line "FD ADDRESS ID : FUNCTION ..." for each connected client; "." ends the list. */
 static void listed(struct far *f, struct far_server *v, struct gm_text line) {
     if (tine__gm_is(line, ".")) {
-        end_of_list(v);
+        end_of_list(f, v);
         return;
     }
     next_word(&line);

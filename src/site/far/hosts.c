@@ -95,6 +95,7 @@ bool tine__far_begin_line(struct far *f, struct far_server *v, const struct gm_p
         v->hosts = 1;
         v->slots = said.slots;
     }
+    f->desert = 0;
     return true;
 }
 
