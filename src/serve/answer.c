@@ -1,5 +1,6 @@
 /* From ended tasks to answers. */
 #include <string.h>
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -149,6 +150,13 @@ static void answer_text(struct work *w, enum gm_answer_kind kind, uint32_t k, co
     tine__answer(w, kind, k, text, text ? strlen(text) : 0);
 }
 
+/* Our own pool has failed: with what its initializer or preload has raised. */
+static void answer_lost(struct work *w, uint32_t k, const struct failure *f, int code) {
+    char *why = f ? tine__api_failure_text(f) : NULL;
+    answer_text(w, ANSWER_LOST, k, why ? why : tine_error_text(code));
+    free(why);
+}
+
 static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
     const struct failure *f = tine__outcome_failure(o);
     const struct report_memory memory = {f ? f->limit : 0, f ? f->used : 0};
@@ -171,7 +179,7 @@ static void answer_failed(struct work *w, uint32_t k, const struct outcome *o) {
         answer_crash(w, k, f);
         break;
     default:
-        answer_text(w, ANSWER_LOST, k, f && f->message ? f->message : tine_error_text(o->code));
+        answer_lost(w, k, f, o->code);
     }
 }
 
