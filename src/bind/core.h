@@ -45,7 +45,7 @@ struct core {
     unsigned generation;     /* of the process that opened the pool */
     struct pool_stats stats; /* statistics at the end of the pool */
     struct figures_told told;
-    uint64_t looks, encoding_ns; /* calls that were encoded, and about how many ns that has taken */
+    uint64_t looks, encoding_ns; /* calls that were encoded, and how many ns that took (samples) */
     struct failure *reason;      /* why the pool was broken or killed; NULL: it was not */
     struct codec *codec;
     /* Current metatable of futures; in the registry, under the core's address, until the core is
@@ -82,16 +82,26 @@ struct core {
     const struct codec_stored *reading; /* the shared value that is being decoded here */
 };
 
-/* One in this many encodings is timed, because reading the clock costs as much as a small call. */
+/* So many encodings are timed, and later the last one of as many, which stands for them all, because
+** reading the clock costs as much as a small call. */
 #define ENCODINGS_TIMED 16
 
 static inline uint64_t core_begin_look(struct core *c) {
-    return c->looks++ % ENCODINGS_TIMED == 0 ? tine__now() : 0;
+    uint64_t n = c->looks++;
+    return n < ENCODINGS_TIMED || n % ENCODINGS_TIMED == ENCODINGS_TIMED - 1 ? tine__now() : 0;
 }
 
 static inline void core_end_look(struct core *c, uint64_t since) {
     if (since)
-        c->encoding_ns += (tine__now() - since) * ENCODINGS_TIMED;
+        c->encoding_ns +=
+            (tine__now() - since) * (c->looks > ENCODINGS_TIMED ? ENCODINGS_TIMED : 1);
+}
+
+/* About how many ns all encodings have taken. */
+static inline double core_encoding_time(const struct core *c) {
+    uint64_t untimed = c->looks > ENCODINGS_TIMED ? c->looks % ENCODINGS_TIMED : 0;
+    double each = c->looks > 0 ? (double)c->encoding_ns / (double)(c->looks - untimed) : 0;
+    return (double)c->encoding_ns + each * (double)untimed;
 }
 
 /* Tasks of the core may have news: waits poll it until it has no unfinished tasks. */

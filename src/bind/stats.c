@@ -125,7 +125,7 @@ int tine__pool_told_lua(lua_State *L) {
     set_number(L, "lived", t->lived);
     set_number(L, "starting", t->starting);
     set_number(L, "elapsed", t->elapsed);
-    set_number(L, "encoding", (double)c->encoding_ns / 1e9);
+    set_number(L, "encoding", core_encoding_time(c) / 1e9);
     set_count(L, "calls", t->calls);
     set_count(L, "workers", c->far ? tine__far_workers(L, c) : c->workers);
     lua_getiuservalue(L, 1, VIEW_CORE);
