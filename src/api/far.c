@@ -4,13 +4,33 @@
 #include "api/checks.h"
 #include "base/clock.h"
 
-/* Are options set that are for workers of this machine? */
-static bool is_for_here(const tine_options *o) {
-    return o->workers || o->in_process || o->prepare || o->prepare_symbol || o->preload ||
-           o->finalizer || o->max_tasks_per_worker || o->min_workers || o->max_worker_memory ||
-           o->idle_timeout > 0 || o->max_worker_age > 0 || o->start_timeout > 0 ||
-           o->exit_timeout >= 0 || o->package_path || o->package_cpath ||
-           o->start_method != TINE_FORK;
+/* An option for workers of this machine that is set; NULL: none is. */
+static const char *find_local(const tine_options *o) {
+    const struct {
+        const char *name;
+        bool is_set;
+    } local[] = {
+        {"workers", o->workers > 0},
+        {"in_process", o->in_process},
+        {"prepare", o->prepare != NULL},
+        {"prepare_symbol", o->prepare_symbol != NULL},
+        {"preload", o->preload != NULL},
+        {"finalizer", o->finalizer != NULL},
+        {"max_tasks_per_worker", o->max_tasks_per_worker > 0},
+        {"min_workers", o->min_workers > 0},
+        {"max_worker_memory", o->max_worker_memory > 0},
+        {"max_worker_age", o->max_worker_age > 0},
+        {"idle_timeout", o->idle_timeout > 0},
+        {"start_timeout", o->start_timeout > 0},
+        {"exit_timeout", o->exit_timeout >= 0},
+        {"package_path", o->package_path != NULL},
+        {"package_cpath", o->package_cpath != NULL},
+        {"start_method", o->start_method != TINE_FORK},
+    };
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        if (local[i].is_set)
+            return local[i].name;
+    return NULL;
 }
 
 bool tine__api_means_far(const tine_options *o) {
@@ -23,8 +43,10 @@ static uint64_t span(double seconds, uint64_t normal) {
 }
 
 static bool check(const tine_options *o) {
-    if (is_for_here(o))
-        return tine__refuse("an option for workers of this machine is set beside `backend`");
+    const char *local = find_local(o);
+    if (local)
+        return tine__refuse("%s is for workers of this machine, so it cannot be set beside backend",
+                            local);
     if (o->window > FAR_SLOTS)
         return tine__refuse("window is %u: %u at most", o->window, (unsigned)FAR_SLOTS);
     return tine__check_time("connect_timeout", o->connect_timeout) &&

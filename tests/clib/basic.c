@@ -111,10 +111,12 @@ static void test_options(void) {
     WRONG_ADDRESS("gearman://127.0.0.1:65536/set", "port");
     o.backend = "gearman://127.0.0.1/set"; /* with which workers of this machine are not there */
     WRONG(workers, 1);
-    o.exit_timeout = 1;
-    CHECK_EQ(open_with(&o), TINE_EARG);
-    CONTAINS(tine_error_detail(), "for workers of this machine");
-    o.exit_timeout = -1;
+    CONTAINS(tine_error_detail(), "workers is for workers of this machine");
+    WRONG(in_process, true); /* the field was not named */
+    WRONG(preload, "");
+    WRONG(exit_timeout, 1);
+    WRONG(max_worker_memory, 1 << 30);
+    WRONG(start_method, TINE_SPAWN);
     WRONG_ADDRESS("gearman://192.0.2.1/set", "a key is needed");
     WRONG(key, "/nowhere/key");
     CONTAINS(tine_error_detail(), "/nowhere/key: No such file");
