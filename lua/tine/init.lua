@@ -1,12 +1,12 @@
 -- Tine: a process pool for Lua. This is the module itself. Its C half is tine.core (src/bind); map is in tine.map,
 -- and everything about event loops in tine.loop.
 local core = require "tine.core"
-local require, loaders = require, package.preload
+local require, loaders, loaded = require, package.preload, package.loaded
 
 -- Methods that are written in Lua. They are loaded at once if the module comes from files. If it is compiled in, as
 -- in workers, they are loaded by the first call: few tasks need them, and each worker would have a copy of its own.
 local function fill(methods, name, home)
-    if not loaders[home] then
+    if loaded[home] or not loaders[home] then -- loaded before this module, as tine.luv loads tine.loop: they are there
         return require(home)
     end
     methods[name] = function(...)

@@ -87,18 +87,22 @@ else
   print "skipped: the newest copas (TINE_TEST_COPAS names its checkout's folder src)"
 end
 
--- The text of a program.
-function M.source(l, text, loop_first)
+-- The text of a program that loads Tine before the loop, behind it (`first` is "loop"), or behind the loop and Tine's
+-- module for it ("adapter").
+function M.source(l, text, first)
   local path = l.path and ("package.path = %q .. package.path\n"):format(l.path .. ";") or ""
   local head = HEADS[l.module]
   local parts = { path, 'local tine = require "tine"\n', head }
-  if loop_first then parts = { path, head, 'local tine = require "tine"\n' } end
+  if first then
+    local adapter = first == "adapter" and ('require "tine.%s"\n'):format(l.module) or ""
+    parts = { path, head, adapter, 'local tine = require "tine"\n' }
+  end
   return table.concat(parts) .. TAIL:format(l.module, l.argument or "") .. text
 end
 
 -- Runs it; what it prints.
 function M.run(l, text, options)
-  local ended = program.run(M.source(l, text, options and options.loop_first), options)
+  local ended = program.run(M.source(l, text, options and options.first), options)
   assert(ended.code == 0 and ended.how == "exit", ended.out .. ended.err)
   return ended.out, ended.err
 end
