@@ -51,6 +51,10 @@ describe("the workers of other machines", function()
     failing:pcall(20)
     local host = failing:attempts()[1].host
     assert.is_true(host == one or host == two)
+    pool:shutdown() -- a report at the end of the program named none of them, and the guess was back
+    report = pool:report()
+    assert.matches("with at most 3 workers", report, 1, true)
+    assert.matches(two .. ", worker 2: ", report, 1, true)
   end)
 
   -- host and id of each, as a set

@@ -146,6 +146,7 @@ static void let_go(struct core *c) {
 void tine__core_retire(struct state *S, struct core *c) {
     tine__pool_stats(c->p, &c->stats);
     tine__pool_told(c->p, &c->told);
+    c->places = tine__pool_remotes(c->p, &c->nplaces);
     c->reason = tine__pool_reason(c->p);
     tine__core_end_fileno(S, c);
     tine__inbox_close(&c->inbox);

@@ -78,6 +78,8 @@ struct core {
     bool loose;        /* a wait has loosened tasks of the pool that stand (pool/events.h) */
     unsigned awaiting; /* coroutines of a loop that wait for ends of its tasks */
     struct root_watch *fileno_watch;
+    struct remote *places; /* at the end of the pool: the workers on other machines */
+    unsigned nplaces;
     struct heavy *heavy;                /* functions whose calls carry much data (heavy.c) */
     const struct codec_stored *reading; /* the shared value that is being decoded here */
 };

@@ -120,6 +120,9 @@ int tine__core_gc(lua_State *L) {
     tine__failure_unref(c->reason);
     c->reason = NULL;
     tine__heavy_free(c);
+    free(c->places);
+    c->places = NULL;
+    c->nplaces = 0;
     return 0;
 }
 

@@ -92,11 +92,27 @@ static void set_tasks(lua_State *L, const char *name, const struct figures_task 
     lua_setfield(L, -2, name);
 }
 
+static bool place_of(const struct core *c, unsigned i, struct remote *out) {
+    if (c->p)
+        return tine__pool_remote(c->p, i, out);
+    if (i > c->nplaces)
+        return false;
+    *out = c->places[i - 1];
+    return true;
+}
+
+/* How many workers there may be, or could have been when the pool ended. */
+static unsigned most_workers(lua_State *L, struct core *c) {
+    if (!c->far)
+        return c->workers;
+    return !c->p && c->told.slots ? c->told.slots : tine__far_workers(L, c);
+}
+
 /* The workers on other machines that have run tasks. */
 static void set_places(lua_State *L, struct core *c) {
     struct remote remote;
     lua_newtable(L);
-    for (unsigned i = 1; c->p && tine__pool_remote(c->p, i, &remote); i++) {
+    for (unsigned i = 1; place_of(c, i, &remote); i++) {
         lua_createtable(L, 0, 4);
         lua_pushstring(L, remote.host);
         lua_setfield(L, -2, "host");
@@ -127,7 +143,7 @@ int tine__pool_told_lua(lua_State *L) {
     set_number(L, "elapsed", t->elapsed);
     set_number(L, "encoding", core_encoding_time(c) / 1e9);
     set_count(L, "calls", t->calls);
-    set_count(L, "workers", c->far ? tine__far_workers(L, c) : c->workers);
+    set_count(L, "workers", most_workers(L, c));
     lua_getiuservalue(L, 1, VIEW_CORE);
     lua_getiuservalue(L, -1, CORE_NAME);
     lua_remove(L, -2);

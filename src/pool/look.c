@@ -131,6 +131,7 @@ void tine__pool_told(struct pool *p, struct figures_told *out) {
     out->lived = seconds(lived(p, now));
     out->starting = seconds(p->s.starting);
     out->calls = p->calls;
+    out->slots = p->remotes.slots;
     out->elapsed = seconds(now - f->began);
     pthread_mutex_unlock(&p->lock);
 }

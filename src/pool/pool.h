@@ -259,6 +259,8 @@ struct figures_told {
     double lived, starting; /* seconds, summed over all workers */
     double elapsed;         /* seconds since the pool was opened */
     uint64_t calls;         /* number of calls of submit and map */
+    /* How many workers there were on other machines when the pool was told to end; 0: not yet. */
+    unsigned slots;
 };
 void tine__pool_told(struct pool *p, struct figures_told *out);
 /* Why the pool is broken or was killed, or NULL. The caller gets a reference. */
@@ -267,6 +269,8 @@ bool tine__pool_is_open(struct pool *p);
 /* The worker on another machine with this number (pool/remote.h; attempt.place). False: there is
 ** none. */
 bool tine__pool_remote(struct pool *p, unsigned number, struct remote *out);
+/* A copy of the list of all of them, to be freed; NULL: there are none, or no memory. */
+struct remote *tine__pool_remotes(struct pool *p, unsigned *n);
 /* Why the trace is incomplete (trace/trace.h), told only once. To be freed. */
 char *tine__pool_trace_trouble(struct pool *p);
 /* Are the pool's workers on other machines? Does it run tasks in this process? */

@@ -48,6 +48,21 @@ uint16_t tine__remote_note(struct pool *p, const struct report *r) {
     return (uint16_t)(remote - p->remotes.list + 1);
 }
 
+struct remote *tine__pool_remotes(struct pool *p, unsigned *n) {
+    struct remote *copy = NULL;
+    *n = 0;
+    if (tine__pool_is_forked(p))
+        return NULL;
+    pthread_mutex_lock(&p->lock);
+    const struct remotes *all = &p->remotes;
+    if (all->n > 0 && (copy = sys.malloc(all->n * sizeof *copy)) != NULL) {
+        memcpy(copy, all->list, all->n * sizeof *copy);
+        *n = all->n;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return copy;
+}
+
 bool tine__pool_remote(struct pool *p, unsigned number, struct remote *out) {
     if (number == 0 || tine__pool_is_forked(p))
         return false;

@@ -28,6 +28,7 @@ struct remote {
 struct remotes {
     unsigned n, room;
     struct remote *list;
+    unsigned slots; /* of all hosts, as known when the pool was told to end */
 };
 
 /* A result has come from another machine: count it, and return the worker's number, or 0. */

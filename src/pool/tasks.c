@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/internal.h"
+#include "site/far/far.h"
 
 void tine__pool_poll(struct pool *p) {
     if (tine__pool_is_forked(p) || tine__pool_ended(p))
@@ -280,11 +281,19 @@ void tine__inbox_unfollow(struct inbox *in) {
 
 #define TERM_GRACE (5 * SECOND) /* after SIGTERM, before SIGKILL */
 
+/* For reports on the pool when it has ended. */
+static void remember_slots(struct pool *p) {
+    unsigned slots = p->far ? tine__far_slots(p->site) : 0;
+    if (slots > 0)
+        p->remotes.slots = slots;
+}
+
 void tine__pool_shutdown(struct pool *p, bool cancel) {
     if (tine__pool_is_forked(p))
         return;
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
+        remember_slots(p);
         tine__sched_shutdown(&p->s, cancel);
         tine__events_shut(p);
         tine__inboxes_room(p); /* the pool will never have room: the owners need not wait for it */
@@ -301,6 +310,7 @@ void tine__pool_kill(struct pool *p, enum why why) {
     pthread_mutex_lock(&p->lock);
     if (!pool_site_is_gone(p)) {
         tine__take_in(p, false); /* results that are already there count */
+        remember_slots(p);
         tine__sched_kill(&p->s, why, tine__now() + TERM_GRACE);
         carry_out(p);
         tine__wakeup_send(&p->wakeup);
