@@ -51,6 +51,10 @@ describe("tine.pool", function()
 
   it("refuses names and values that a zero byte would cut off, and names in a table that are none", function()
     assert.matches("'name' must be a string without zero bytes", refused { workers = 1, name = "a\0b" }, 1, true)
+    for name, value in pairs { backend = "gearman://127.0.0.1/set\0tail", key = "/dev/null\0tail" } do
+      local options = { backend = "gearman://127.0.0.1/set", [name] = value } -- the tail was left out
+      assert.matches(("'%s' must be"):format(name), refused(options), 1, true)
+    end
     refused { ["workers\0"] = 1 }
     assert.matches("'retry': names in it are strings, got a number", refused { workers = 1, retry = { 1 } }, 1, true)
   end)

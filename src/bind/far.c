@@ -56,13 +56,18 @@ static void check_with(lua_State *L, int arg) {
     lua_pop(L, 1);
 }
 
+/* A string that C code sees the whole of? */
+static bool is_text(lua_State *L, int idx) {
+    return lua_type(L, idx) == LUA_TSTRING && strlen(lua_tostring(L, idx)) == lua_rawlen(L, idx);
+}
+
 static void read_key(lua_State *L, int arg, struct far_options *o) {
     char why[512];
     const char *other;
     int type = tine__option(L, arg, "key");
-    if (type != LUA_TNIL && type != LUA_TSTRING)
-        tine__option_error(L, arg, "key", "the name of a key file");
-    if (type == LUA_TSTRING && !tine__seal_read(lua_tostring(L, -1), &o->keys, why, sizeof why))
+    if (type != LUA_TNIL && !is_text(L, -1))
+        tine__option_error(L, arg, "key", "the name of a key file, without zero bytes");
+    if (type != LUA_TNIL && !tine__seal_read(lua_tostring(L, -1), &o->keys, why, sizeof why))
         luaL_argerror(L, arg, lua_pushfstring(L, "option 'key': %s", why));
     lua_pop(L, 1);
     if (type == LUA_TNIL && !tine__gm_are_loopback(&o->servers, &other))
@@ -81,8 +86,8 @@ const struct far_options *tine__far_read(lua_State *L, int arg) {
         check_without(L, arg);
         return NULL;
     }
-    if (type != LUA_TSTRING)
-        tine__option_error(L, arg, "backend", "the address of job servers");
+    if (!is_text(L, -1))
+        tine__option_error(L, arg, "backend", "the address of job servers, without zero bytes");
     check_with(L, arg);
     struct far_options *o = lua_newuserdatauv(L, sizeof *o, 0);
     memset(o, 0, sizeof *o);
