@@ -148,14 +148,15 @@ static void take_turn(lua_State *L, struct core *c) {
 }
 
 /* open, news, ended = turn(core): take in results and run callbacks. `open`: number of unfinished
-** tasks; `news`: tasks have ended, or there is room for more; `ended`: the pool has ended. */
+** tasks; `news`: tasks have ended or emitted something, or there is room for more, also if somebody
+** else has taken that in since the last turn; `ended`: the pool has ended. */
 static int loop_turn(lua_State *L) {
     struct core *c = check_core(L, 1);
-    uint64_t taken = c->taken;
     if (tine__core_is_ours(c) && !state_of(L)->closed)
         take_turn(L, c);
     lua_pushinteger(L, c->p ? (lua_Integer)c->inbox.open : 0);
-    lua_pushboolean(L, c->taken != taken || !c->p);
+    lua_pushboolean(L, c->taken != c->shown || !c->p);
+    c->shown = c->taken;
     lua_pushboolean(L, !c->p);
     return 3;
 }
