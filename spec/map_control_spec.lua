@@ -442,8 +442,8 @@ describe("tine map", function()
     for options, values in pairs {
       ["-n"] = { " 3", "3 ", "+3", "0x3", "3.0", "1e2" },
       ["--retries"] = { "0x2", "2.0" },
-      ["--timeout"] = { "0x10", " 1", "1e1", "1e999", "+1", "." },
-      ["--delay"] = { "0x0", "1e-3" },
+      ["--timeout"] = { "0x10", " 1", "1e", "1e999", "+1", "." },
+      ["--delay"] = { "0x0", "-1" },
       ["--pipe --block"] = { "1.5.5K", "." },
       ["-j"] = { "0x2", " 2" },
       ["--halt"] = { "soon,fail=101%", "now,done=0%", "now,fail=0x1" },
@@ -455,8 +455,8 @@ describe("tine map", function()
       end
     end
     for _, options in ipairs {
-      "--timeout .5", "--timeout 5.", "--delay 0.00", "--retries 007", "--halt soon,fail=100%", "--halt now,done=1",
-      "-j -9223372036854775807", "--pipe --block 1.5K",
+      "--timeout .5", "--timeout 5.", "--timeout 1e1", "--delay 0.00", "--delay 1e-05", "--retries 007",
+      "--halt soon,fail=100%", "--halt now,done=1", "-j -9223372036854775807", "--pipe --block 1.5K",
     } do
       local s = map.run(options .. " _", "a\n")
       assert.same({ "a\n", "", 0 }, { s.out, s.err, s.code }, options)

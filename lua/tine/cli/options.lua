@@ -78,8 +78,8 @@ end
 
 -- --- numbers -----------------------------------------------------------------------------------------------
 
--- Numbers are written in decimal digits only: what tonumber takes besides (spaces, signs, 0x10, 1e3) is more likely
--- to be a slip, and a program that read it otherwise would do something else.
+-- Numbers are written in decimal digits only: what tonumber takes besides (spaces, signs, 0x10) is more likely to be a
+-- slip, and a program that read it otherwise would do something else.
 
 -- Digits as an integer; nil: anything else, and what no integer can hold.
 function M.integer(text)
@@ -97,9 +97,12 @@ function M.count(text)
   return nil, "a number of 1 or more"
 end
 
+-- Programs print short and long spans with an exponent: 1e-05.
 function M.seconds(text)
-  local n = decimal(text)
-  if n then return n end
+  local digits, exponent = text:match "^([%d.]+)([eE][+-]?%d+)$"
+  local n = decimal(digits or text)
+  if n and exponent then n = tonumber(text) end
+  if n and n < math.huge then return n end
   return nil, "a number of seconds"
 end
 
