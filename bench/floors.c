@@ -1,6 +1,8 @@
 /* What the machine itself allows: prints lines of `measure value`, in seconds.
 **
 **   fork        a bare fork of a small process, until the child has a lua_State with its libraries
+**   fork_8      eight such children at once, until each of them has one
+**   end_8       and these eight, from the word to end until all have been waited for
 **   ping_pong   64 bytes there and back through a socket pair, two processes pinned to one core
 **   memcpy_1m   two plain copies of 1 MiB, memcpy_64m of 64 MiB
 **   scaling     how much faster two busy processes are than one
@@ -57,6 +59,45 @@ static double measure_fork(void) {
     for (int i = 0; i < N; i++)
         times[i] = fork_once(shared);
     return median(times, N);
+}
+
+/* Eight children of a small process, which open a Lua state each and wait; then they end. */
+static void fork_eight(double *started, double *ended) {
+    enum { N = 8 };
+    int told[2], end[2];
+    char c;
+    if (pipe(told) || pipe(end))
+        exit(1);
+    double start = now();
+    for (int i = 0; i < N; i++)
+        if (fork() == 0) {
+            close(end[1]);
+            luaL_openlibs(luaL_newstate());
+            if (write(told[1], "", 1) != 1 || read(end[0], &c, 1) != 0)
+                _exit(1);
+            _exit(0);
+        }
+    for (int i = 0; i < N; i++)
+        if (read(told[0], &c, 1) != 1)
+            exit(1);
+    *started = now() - start;
+    start = now();
+    close(end[1]);
+    for (int i = 0; i < N; i++)
+        wait(NULL);
+    *ended = now() - start;
+    close(end[0]);
+    close(told[0]);
+    close(told[1]);
+}
+
+static void measure_eight(void) {
+    enum { TIMES = 21 };
+    double started[TIMES], ended[TIMES];
+    for (int i = 0; i < TIMES; i++)
+        fork_eight(&started[i], &ended[i]);
+    printf("fork_8 %.9f\n", median(started, TIMES));
+    printf("end_8 %.9f\n", median(ended, TIMES));
 }
 
 static void answer(int fd) {
@@ -186,6 +227,7 @@ static double measure_futures(void) {
 
 int main(void) {
     printf("fork %.9f\n", measure_fork());
+    measure_eight();
     printf("ping_pong %.9f\n", measure_ping_pong());
     printf("memcpy_1m %.9f\n", measure_memcpy((size_t)1 << 20, 101));
     printf("memcpy_64m %.9f\n", measure_memcpy((size_t)64 << 20, 7));
