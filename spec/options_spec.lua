@@ -29,6 +29,7 @@ describe("wrong options", function()
       { { frobnicate = 2 }, "known are: workers, initializer" },
       { { foo = 2 }, "known are: workers, initializer" }, -- not "did you mean 'cpu'?"
       { { on_crash = "restart" }, [[option 'on_crash' must be "break" or "replace", got "restart"]] },
+      { { on_crash = "replace\0" }, [[must be "break" or "replace", got "replace" with a zero byte behind it]] },
       { { start_method = "thread" }, [[must be "fork" or "spawn"]] },
       { { globals = true }, [[must be "named" or "none", got boolean]] },
       { { initializer = 12 }, "option 'initializer' must be a function, got 12" },

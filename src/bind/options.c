@@ -120,6 +120,8 @@ int tine__option_error(lua_State *L, int arg, const char *name, const char *want
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
     if (text && len > LONGEST_SHOWN)
         got = lua_pushfstring(L, "a string of %I bytes", (LUAI_UACINT)len);
+    else if (text && strlen(text) < len)
+        got = lua_pushfstring(L, "\"%s\" with a zero byte behind it", text);
     else if (text)
         got = lua_pushfstring(L, "\"%s\"", text);
     else if (lua_type(L, -1) == LUA_TNUMBER)
@@ -208,7 +210,7 @@ int tine__option_choice(lua_State *L, int arg, const char *name, const char *con
         return lua_pop(L, 1), 0;
     luaL_Buffer b;
     for (int i = 0; names[i] && type == LUA_TSTRING; i++)
-        if (strcmp(lua_tostring(L, -1), names[i]) == 0)
+        if (strcmp(lua_tostring(L, -1), names[i]) == 0 && lua_rawlen(L, -1) == strlen(names[i]))
             return lua_pop(L, 1), i;
     int value = lua_gettop(L);
     luaL_buffinit(L, &b);
