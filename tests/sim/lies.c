@@ -1,25 +1,8 @@
 /* What a worker says that has written into its link at random. The site can only see that it names
 ** a task of its call. */
-#include "check.h"
-#include "sched/sched.h"
+#include "sim/by_hand.h"
 
-#define SECOND 1000000000ull
-
-static struct sched s;
 static const struct settings limited = {.timeout = SECOND, .grace = SECOND};
-
-/* The next order is of this kind, and gets this answer. */
-static struct order carry(enum order_kind kind, struct answer a) {
-    struct order o;
-    CHECK(tine__sched_order(&s, &o));
-    CHECK_EQ(o.kind, kind);
-    tine__sched_answer(&s, &o, &a, sched_now(&s));
-    return o;
-}
-
-static void report(struct report r) {
-    tine__sched_report(&s, &r, sched_now(&s));
-}
 
 static void end_of(struct task *t, uint32_t from, uint32_t to, enum ending how) {
     struct event e;
@@ -37,12 +20,7 @@ static void in_a_task_that_it_cannot_have_begun(void) {
         .workers = 1, .most = 1, .slots = 4, .replace = true, .exit_timeout = SECOND};
     struct task t = {.set = &limited, .call.count = 5};
     struct event none;
-    CHECK_EQ(tine__sched_init(&s, &o), 0);
-    task_make(&t);
-    CHECK_EQ(tine__sched_submit(&s, &t, 1), 0);
-    carry(ORDER_RUN, (struct answer){0});
-    carry(ORDER_START, (struct answer){0});
-    report((struct report){.kind = REPORT_READY, .worker = 1, .pid = 7});
+    begin(&o, &t);
     tine__sched_cancel(&s, &t);
     carry(ORDER_RECALL, (struct answer){.where = AT_NOBODY, .id = t.call.id + 1});
     end_of(&t, 1, 5, ENDING_CANCELLED);

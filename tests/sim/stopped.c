@@ -1,33 +1,16 @@
 /* Workers that are stopped (SIGSTOP) at an odd moment. */
-#include "check.h"
-#include "sched/sched.h"
+#include "sim/by_hand.h"
 
-#define SECOND 1000000000ull
-
-static struct sched s;
 static const struct settings plain = {.plain = true};
 static const struct settings limited = {.timeout = SECOND}, quick = {.timeout = SECOND / 1000};
-
-/* The next order is of this kind, and gets this answer. */
-static struct order carry(enum order_kind kind, struct answer a) {
-    struct order o;
-    CHECK(tine__sched_order(&s, &o));
-    CHECK_EQ(o.kind, kind);
-    tine__sched_answer(&s, &o, &a, sched_now(&s));
-    return o;
-}
 
 static void no_order(void) {
     struct order o;
     CHECK(!tine__sched_order(&s, &o));
 }
 
-static void report(struct report r) {
-    tine__sched_report(&s, &r, sched_now(&s));
-}
-
-/* One worker, which is READY; and one task, which was handed over. */
-static void begin(struct task *t, const struct settings *set) {
+/* A worker that may be 5 seconds old, and one task, which was handed over. */
+static void begin_with(struct task *t, const struct settings *set) {
     const struct sched_options o = {.workers = 1,
                                     .most = 1,
                                     .slots = 4,
@@ -35,19 +18,14 @@ static void begin(struct task *t, const struct settings *set) {
                                     .max_age = 5 * SECOND,
                                     .exit_timeout = SECOND};
     *t = (struct task){.set = set, .call.count = 1};
-    CHECK_EQ(tine__sched_init(&s, &o), 0);
-    task_make(t);
-    CHECK_EQ(tine__sched_submit(&s, t, 1), 0);
-    carry(ORDER_RUN, (struct answer){0});
-    carry(ORDER_START, (struct answer){0});
-    report((struct report){.kind = REPORT_READY, .worker = 1, .pid = 7});
+    begin(&o, t);
 }
 
 /* It had taken a call and not begun it. Its time limit was to count from the beginning. */
 static void with_a_call_that_it_has_not_begun(void) {
     const struct answer nobody = {.where = AT_SITE}, taken = {.where = AT_SITE, .worker = 1};
     struct task t;
-    begin(&t, &limited);
+    begin_with(&t, &limited);
     if (s.stirred || t.wish)
         no_order();
     tine__sched_tick(&s, 2 * SECOND);
@@ -66,7 +44,7 @@ static void with_a_call_that_it_has_not_begun(void) {
 static void with_a_call_that_it_is_about_to_begin(void) {
     const struct answer taken = {.where = AT_SITE, .worker = 1};
     struct task t;
-    begin(&t, &quick);
+    begin_with(&t, &quick);
     for (uint64_t now = SECOND; now < 2 * SECOND; now += SECOND / 10) {
         tine__sched_tick(&s, now);
         carry(ORDER_LOOK, taken);
@@ -87,7 +65,7 @@ static void when_it_is_to_leave(bool busy) {
     uint32_t k;
     enum ending how;
     bool again;
-    begin(&t, &plain);
+    begin_with(&t, &plain);
     const struct report r = {.kind = REPORT_VALUES, .worker = 1, .id = t.call.id};
     CHECK(tine__sched_result(&s, &r, &k, &how, &again) == &t);
     tine__sched_tick(&s, 7 * SECOND);
