@@ -64,7 +64,7 @@ struct core {
     bool here;    /* in-process: tasks run in program threads */
     unsigned workers;
     uint32_t since_poll; /* submits since results were last taken in */
-    uint64_t taken;      /* how many times news was taken from its inbox; */
+    uint64_t taken;      /* how many times news was taken from its inbox */
     uint64_t shown;      /* the same when its loop was told last */
     int epoll;           /* the descriptor of pool:fileno (fileno.c), or -1 */
     int due;             /* readable while callbacks are due, or -1 */

@@ -56,16 +56,11 @@ static void check_with(lua_State *L, int arg) {
     lua_pop(L, 1);
 }
 
-/* A string that C code sees the whole of? */
-static bool is_text(lua_State *L, int idx) {
-    return lua_type(L, idx) == LUA_TSTRING && strlen(lua_tostring(L, idx)) == lua_rawlen(L, idx);
-}
-
 static void read_key(lua_State *L, int arg, struct far_options *o) {
     char why[512];
     const char *other;
     int type = tine__option(L, arg, "key");
-    if (type != LUA_TNIL && !is_text(L, -1))
+    if (type != LUA_TNIL && !tine__is_text(L, -1))
         tine__option_error(L, arg, "key", "the name of a key file, without zero bytes");
     if (type != LUA_TNIL && !tine__seal_read(lua_tostring(L, -1), &o->keys, why, sizeof why))
         luaL_argerror(L, arg, lua_pushfstring(L, "option 'key': %s", why));
@@ -86,7 +81,7 @@ const struct far_options *tine__far_read(lua_State *L, int arg) {
         check_without(L, arg);
         return NULL;
     }
-    if (!is_text(L, -1))
+    if (!tine__is_text(L, -1))
         tine__option_error(L, arg, "backend", "the address of job servers, without zero bytes");
     check_with(L, arg);
     struct far_options *o = lua_newuserdatauv(L, sizeof *o, 0);

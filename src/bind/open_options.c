@@ -162,7 +162,6 @@ struct view *tine__open_settings(lua_State *L, int arg) {
 }
 
 const char *tine__open_trace(lua_State *L, int arg) {
-    size_t length;
     int type = tine__option(L, arg, "trace"); /* stays on the stack */
     if (type == LUA_TNIL)
         return getenv("TINE_TRACE");
@@ -170,8 +169,7 @@ const char *tine__open_trace(lua_State *L, int arg) {
         return NULL;
     if (type != LUA_TSTRING)
         tine__option_error(L, arg, "trace", "the name of a file, or false");
-    const char *file = lua_tolstring(L, -1, &length);
-    if (strlen(file) != length)
+    if (!tine__is_text(L, -1))
         tine__option_error(L, arg, "trace", "a name without zero bytes");
-    return file;
+    return lua_tostring(L, -1);
 }

@@ -130,23 +130,26 @@ int tine__option_error(lua_State *L, int arg, const char *name, const char *want
                          lua_pushfstring(L, "option '%s' must be %s, got %s", name, wanted, got));
 }
 
+bool tine__is_text(lua_State *L, int idx) {
+    return lua_type(L, idx) == LUA_TSTRING && strlen(lua_tostring(L, idx)) == lua_rawlen(L, idx);
+}
+
 const char *tine__option_string(lua_State *L, int arg, const char *name, const char *none) {
     int type = tine__option(L, arg, name); /* stays on the stack */
     if (type == LUA_TNIL)
         return none;
-    size_t len = 0;
-    const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
-    if (!text || strlen(text) != len)
+    if (!tine__is_text(L, -1))
         tine__option_error(L, arg, name, "a string without zero bytes");
-    return text;
+    return lua_tostring(L, -1);
 }
 
 const char *tine__option_label(lua_State *L, int arg, size_t *len) {
     int type = tine__option(L, arg, "label");
-    const char *label = type == LUA_TSTRING ? lua_tolstring(L, -1, len) : NULL;
-    if (type != LUA_TNIL && (!label || strlen(label) != *len))
+    if (type == LUA_TNIL)
+        return NULL;
+    if (!tine__is_text(L, -1))
         tine__option_error(L, arg, "label", "a string without zero bytes");
-    return label;
+    return lua_tolstring(L, -1, len);
 }
 
 uint64_t tine__option_count(lua_State *L, int arg, const char *name, uint64_t max, uint64_t none) {
@@ -209,8 +212,9 @@ int tine__option_choice(lua_State *L, int arg, const char *name, const char *con
     if (type == LUA_TNIL)
         return lua_pop(L, 1), 0;
     luaL_Buffer b;
-    for (int i = 0; names[i] && type == LUA_TSTRING; i++)
-        if (strcmp(lua_tostring(L, -1), names[i]) == 0 && lua_rawlen(L, -1) == strlen(names[i]))
+    bool is_text = tine__is_text(L, -1);
+    for (int i = 0; names[i] && is_text; i++)
+        if (strcmp(lua_tostring(L, -1), names[i]) == 0)
             return lua_pop(L, 1), i;
     int value = lua_gettop(L);
     luaL_buffinit(L, &b);

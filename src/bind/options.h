@@ -31,6 +31,8 @@ uint64_t tine__option_seconds(lua_State *L, int arg, const char *name, uint64_t 
 /* A limit in seconds, as ns, 0: none; `none` if nil. */
 uint64_t tine__option_limit(lua_State *L, int arg, const char *name, uint64_t none);
 bool tine__is_callable(lua_State *L, int idx);
+/* Is it a string that C code sees the whole of, so without zero bytes? */
+bool tine__is_text(lua_State *L, int idx);
 bool tine__option_flag(lua_State *L, int arg, const char *name, bool none);
 /* The index of a string option in `names`, which ends with NULL; 0 if nil. */
 int tine__option_choice(lua_State *L, int arg, const char *name, const char *const *names);

@@ -9,6 +9,13 @@ static bool takes_calls(const struct worker *w) {
     return w->state == WORKER_STARTING || w->state == WORKER_READY;
 }
 
+/* Give the order to dismiss the worker. */
+static void order_dismissal(struct sched *s, struct worker *w) {
+    if (list_empty(&w->node)) /* else it is about to be signalled */
+        list_push(&s->dismissals, &w->node);
+    s->stirred = true;
+}
+
 /* Have the worker leave, if it takes calls. */
 static void dismiss(struct sched *s, unsigned worker, enum parting why) {
     struct worker *w = &s->workers[worker];
@@ -16,9 +23,7 @@ static void dismiss(struct sched *s, unsigned worker, enum parting why) {
         return;
     tine__sched_retire(s, worker, WORKER_LEAVING);
     w->parting = (uint8_t)why;
-    if (list_empty(&w->node)) /* else it is about to be signalled */
-        list_push(&s->dismissals, &w->node);
-    s->stirred = true;
+    order_dismissal(s, w);
 }
 
 /* The worker was told to leave. One that had nothing to do then, and still is there when its time
@@ -37,10 +42,7 @@ void tine__sched_dismissed(struct sched *s, unsigned worker, const struct answer
 }
 
 void tine__sched_look_whether_left(struct sched *s, unsigned worker) {
-    struct worker *w = &s->workers[worker];
-    if (list_empty(&w->node))
-        list_push(&s->dismissals, &w->node);
-    s->stirred = true;
+    order_dismissal(s, &s->workers[worker]);
 }
 
 /* --- age --- */

@@ -86,8 +86,8 @@ struct local {
     bool blocked;         /* the control socket was full: poll until it has room */
     bool room;            /* it has room again: to be reported */
     bool lost;            /* a descriptor of ours was closed or replaced: the site ends */
-    bool over;            /* the fork server was told to end */
-    int server;           /* its pid; 0: not known yet */
+    int server;           /* the fork server's pid; 0: not known yet */
+    bool over;            /* it was told to end */
     bool silent;          /* ... or to kill a worker, and has not answered: the site ends */
     bool reminded;        /* half of that time is over */
     uint64_t due;         /* by when it must have answered; 0: it owes no answer */

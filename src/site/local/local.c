@@ -66,7 +66,7 @@ static bool local_overdue(struct site *s, bool wake) {
 static bool local_news(struct site *s, bool pressed) {
     struct local *l = local_of(s);
     if (l->gone.kind != REPORT_NONE)
-        return !l->printer || tine__printer_over(l->printer);
+        return tine__printer_over(l->printer);
     if (l->left)
         look_after(l);
     if (l->reading || l->room || l->death.kind != REPORT_NONE || !list_empty(&l->relays) ||

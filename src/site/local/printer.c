@@ -279,6 +279,8 @@ void tine__printer_finish(struct printer *p) {
 }
 
 bool tine__printer_over(struct printer *p) {
+    if (!p)
+        return true;
     pthread_mutex_lock(&p->lock);
     bool over = p->over;
     pthread_mutex_unlock(&p->lock);

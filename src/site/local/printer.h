@@ -22,6 +22,7 @@ struct printer;
 int tine__printer_start(struct printer **out, int socket, int manager);
 /* No task prints any more: the thread writes the rest and finishes. */
 void tine__printer_finish(struct printer *p);
+/* Has it finished? NULL, none or one that was forsaken: yes. */
 COLD bool tine__printer_over(struct printer *p);
 /* Instead of waiting until it has finished, which takes as long as nobody reads the program's
 ** stdout: the thread goes on alone. */

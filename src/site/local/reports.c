@@ -123,7 +123,7 @@ COLD static bool tell_gone(struct local *l, struct report *r) {
         l->gone_by = tine__now() + PRINTING;
         tine__printer_finish(l->printer);
     }
-    bool over = !l->printer || tine__printer_over(l->printer);
+    bool over = tine__printer_over(l->printer);
     if (over) {
         *r = l->gone;
         l->gone.kind = REPORT_NONE;

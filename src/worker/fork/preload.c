@@ -15,9 +15,7 @@
 
 /* --- the guard: meanwhile the fork server reads no messages, and a preload may run for ever --- */
 
-/* A preload that waits for all its children does not wait for the guard, which ends after it.
-**
-** This signal ends a guard, but only while it waits. A guard that is about to kill the fork server
+/* This signal ends a guard, but only while it waits. A guard that is about to kill the fork server
 ** has stopped it first, and must live to finish. (What a user or a terminal sends to the whole
 ** group does not end it.) */
 #define STAND_DOWN SIGRTMAX
@@ -37,6 +35,7 @@ static _Noreturn void guard(const struct server *s, pid_t server) {
     _exit(0);
 }
 
+/* A preload that waits for all its children is not to wait for the guard, which ends after it. */
 static int open_guard(const struct server *s, pid_t *pid) {
     pid_t server = getpid();
     *pid = tine__process_fork_unseen();

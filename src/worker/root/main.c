@@ -49,7 +49,7 @@ struct root {
     struct run run;         /* the state that workers are copies of; L is NULL: no memory for it */
     struct alloc allocator; /* of L, and so of all its copies */
     struct ward *wards;
-    struct pollfd *polls; /* FIXED, and one for each ward; NULL: */
+    struct pollfd *polls; /* FIXED, and one for each ward; NULL: none yet, `few` will do */
     struct pollfd few[FIXED];
     size_t n, room;
     struct ahead ahead; /* the fork server for the next pool */
