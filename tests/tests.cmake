@@ -23,6 +23,9 @@ set(test_linker $<$<BOOL:${TINE_GOLD}>:-fuse-ld=gold>)
 
 add_library(tine_objects_archive ALIAS tine_static)
 
+# What runs under sanitizers: built and run with `scripts/test --sanitize`, or with --soak.
+add_custom_target(sanitized)
+
 add_executable(guard tests/guard.c)
 target_compile_definitions(guard PRIVATE _GNU_SOURCE)
 target_compile_options(guard PRIVATE ${warnings})
@@ -42,7 +45,7 @@ endfunction()
 #
 # A C program whose exit code 0 means passed, linked with the core's objects. It is built and run
 # once as it is, and once more for each variant: "address", "thread" (the whole core compiled with
-# that sanitizer). Test names: name, name.address, name.thread.
+# that sanitizer). Test names: name, name.address, name.thread. Variants have the label "sanitizer".
 function(tine_c_test)
   cmake_parse_arguments(T "NEEDS_LUA" "NAME;TIMEOUT" "SOURCES;VARIANTS;LABELS" ${ARGN})
   if(NOT T_TIMEOUT)
@@ -55,11 +58,17 @@ function(tine_c_test)
   foreach(variant IN LISTS variants)
     tine_variant_objects(${variant} objects options)
     set(test ${T_NAME}.${variant})
+    set(labels c ${T_LABELS} sanitizer)
     if(variant STREQUAL "plain")
       set(test ${T_NAME})
+      set(labels c ${T_LABELS})
     endif()
     string(REPLACE "/" "_" target test_${test})
     add_executable(${target} ${T_SOURCES})
+    if(NOT variant STREQUAL "plain")
+      set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON)
+      add_dependencies(sanitized ${target})
+    endif()
     set_target_properties(${target} PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests
@@ -70,7 +79,7 @@ function(tine_c_test)
     target_compile_options(${target} PRIVATE ${warnings} -UNDEBUG ${options})
     target_link_options(${target} PRIVATE ${options} ${test_linker})
     target_link_libraries(${target} PRIVATE ${objects}_archive tine_needs PkgConfig::LUA m)
-    tine_guarded_test(${test} ${T_TIMEOUT} "c;${T_LABELS}" $<TARGET_FILE:${target}>)
+    tine_guarded_test(${test} ${T_TIMEOUT} "${labels}" $<TARGET_FILE:${target}>)
   endforeach()
 endfunction()
 
@@ -87,6 +96,7 @@ function(tine_variant_objects variant objects options)
   if(NOT TARGET tine_objects_${variant})
     tine_core_objects(tine_objects_${variant} ${flags})
     tine_unity(tine_objects_${variant})
+    set_target_properties(tine_objects_${variant} PROPERTIES EXCLUDE_FROM_ALL ON)
     add_library(tine_objects_${variant}_archive STATIC EXCLUDE_FROM_ALL
       $<TARGET_OBJECTS:tine_objects_${variant}>)
   endif()
@@ -159,7 +169,7 @@ foreach(test IN ITEMS codec/specs.address=60 ipc/ring.address=60 spec/machines/l
   endif()
 endforeach()
 
-# Long variants of what runs in each test anyway; there are none under a sanitizer.
+# The longest of the variants; there are none in a build under a sanitizer.
 foreach(test IN ITEMS codec/specs.address ipc/ring.address)
   if(TEST ${test})
     set_property(TEST ${test} APPEND PROPERTY LABELS soak)
