@@ -1,10 +1,12 @@
 -- tine map: time limits, attempts, stopping early, joblogs, results, and ends of all kinds.
 local map = require "spec.support.command" "map"
 local eventually = require "spec.support.eventually"
+local posix = require "spec.support.posix"
 local processes = require "spec.support.processes"
 local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 
+local PIPE <const> = 65536 -- bytes that fit into one
 local HEADER <const> = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
 
 -- The joblog's lines: without times, which are checked to be some.
@@ -377,7 +379,7 @@ describe("tine map", function()
         local line = "exec 3>&1; { " .. first .. "; " .. command .. " & echo $! >&3; wait $!; echo $? >&3; } | sleep 4"
         local p = program.start("os.execute('exec bash -m -c ' .. arg[1])", { args = { program.quote(line) } })
         local pid = tonumber(p:line())
-        os.execute "sleep 1" -- until the pipe is full
+        eventually(function() return posix.unread("/proc/" .. pid .. "/fd/1") == PIPE end, "a full pipe")
         processes.signal("INT", pid)
         assert.equal("130", p:line())
         p:close()

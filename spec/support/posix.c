@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -145,6 +146,17 @@ static int spec_nonblocking(lua_State *L) {
     return 1;
 }
 
+/* unread(path): how many bytes lie in this pipe (/proc/PID/fd/N) */
+static int spec_unread(lua_State *L) {
+    int bytes = 0, fd = open(luaL_checkstring(L, 1), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd == -1 || ioctl(fd, FIONREAD, &bytes) == -1)
+        bytes = -1;
+    if (fd != -1)
+        close(fd);
+    lua_pushinteger(L, bytes);
+    return 1;
+}
+
 /* ignore(signal) */
 static int spec_ignore(lua_State *L) {
     signal((int)luaL_checkinteger(L, 1), SIG_IGN);
@@ -162,6 +174,7 @@ int luaopen_spec_posix(lua_State *L) {
         {"nice", spec_nice},         {"pin", spec_pin},
         {"ignore", spec_ignore},     {"no_new_privs", spec_no_new_privs},
         {"subreaper", spec_subreaper}, {"nonblocking", spec_nonblocking},
+        {"unread", spec_unread},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);
