@@ -93,6 +93,21 @@ describe("lines of tasks on other machines", function()
     os.remove(go)
   end)
 
+  -- The lines of a killed task were to be written first, however long nobody read them.
+  it("do not hold up the end of their pool", function()
+    local go = os.tmpname()
+    os.remove(go)
+    local run = start([[
+      local talk = pool:submit(function() while true do print(("x"):rep(100)) end end)
+      while not talk:running() do tine.sleep(0.01) end
+      say("over", tostring(pool:shutdown { timeout = 0.5 }))
+    ]], go)
+    says(run, "over false")
+    open(go)
+    assert.equal("exit", run:close().how)
+    os.remove(go)
+  end)
+
   it("that have arrived are written when the host is lost", function()
     local run = program.start(([[
       local tine = require "tine"

@@ -20,9 +20,20 @@ static bool is_full(const struct far_server *v) {
     return gm_wants_out(&v->conn) && !v->conn.connecting;
 }
 
+/* Is everything written? What nobody reads for long is left to the printer alone. */
+static bool is_written(struct far *f) {
+    bool written = tine__far_printer_finish(f->printer);
+    if (!written && tine__now() >= f->farewell) {
+        tine__far_printer_forsake(f->printer);
+        f->printer = NULL;
+        written = true;
+    }
+    return written;
+}
+
 /* Is REPORT_GONE due: is everything sent and written? */
-static bool is_over(const struct far *f) {
-    bool over = f->ending && !f->gone && tine__far_printer_finish(f->printer);
+static bool is_over(struct far *f) {
+    bool over = f->ending && !f->gone && is_written(f);
     for (unsigned i = 0; i < f->nservers && over && !f->lost; i++)
         over = !is_full(&f->servers[i]) || tine__now() >= f->farewell;
     return over;
@@ -120,7 +131,7 @@ static void far_forget(struct site *s, uint64_t id) {
 /* --- reports --- */
 
 static bool far_news(struct site *s, bool pressed) {
-    const struct far *f = far_of(s);
+    struct far *f = far_of(s);
     (void)pressed;
     return !list_empty(&f->news) || f->reading || f->resumable || is_over(f) ||
            (f->refused && tine__far_has_room(f));

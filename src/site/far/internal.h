@@ -173,7 +173,7 @@ struct far {
 
     bool started, leaving;
     bool ending, gone; /* REPORT_GONE is due; was given */
-    uint64_t farewell; /* until then the last messages may still go out */
+    uint64_t farewell; /* until then the last messages may still go out, and output is written */
     bool lost;         /* the program has closed or replaced our descriptors */
 };
 

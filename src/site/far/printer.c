@@ -18,11 +18,12 @@ struct block {
 
 struct far_printer {
     pthread_t thread;
-    pthread_mutex_t lock; /* protects the next three */
+    pthread_mutex_t lock; /* protects the next four */
     pthread_cond_t more;
     struct list blocks;
     bool finish, over;
-    int manager; /* borrowed */
+    bool forsaken; /* nobody waits for the thread: it frees everything itself */
+    int manager;   /* borrowed, as is `wrote`, by a thread that was not forsaken */
     atomic_bool *wrote;
     struct page page;
 };
@@ -89,8 +90,10 @@ static void free_block(struct block *b) {
 /* The block is written. */
 static void done(struct far_printer *p, struct block *b) {
     free_block(b);
-    if (!atomic_exchange(p->wrote, true))
+    pthread_mutex_lock(&p->lock);
+    if (!p->forsaken && !atomic_exchange(p->wrote, true))
         tine__fd_ring(p->manager);
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* The next block; NULL: none will come. */
@@ -103,6 +106,15 @@ static struct block *next(struct far_printer *p) {
     return n ? LIST_ITEM(n, struct block, node) : NULL;
 }
 
+static void free_printer(struct far_printer *p) {
+    struct list *n;
+    while ((n = list_pop(&p->blocks)) != NULL) /* came after the thread had finished */
+        free_block(LIST_ITEM(n, struct block, node));
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->more);
+    free(p);
+}
+
 static void *run(void *arg) {
     struct far_printer *p = arg;
     struct block *b;
@@ -112,21 +124,16 @@ static void *run(void *arg) {
     }
     pthread_mutex_lock(&p->lock);
     p->over = true;
-    tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
+    bool forsaken = p->forsaken;
+    if (!forsaken)
+        tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
     pthread_mutex_unlock(&p->lock);
+    if (forsaken)
+        free_printer(p);
     return NULL;
 }
 
 /* --- the site's side --- */
-
-static void free_printer(struct far_printer *p) {
-    struct list *n;
-    while ((n = list_pop(&p->blocks)) != NULL) /* came after the thread had finished */
-        free_block(LIST_ITEM(n, struct block, node));
-    pthread_mutex_destroy(&p->lock);
-    pthread_cond_destroy(&p->more);
-    free(p);
-}
 
 int tine__far_printer_start(struct far_printer **out, int manager, atomic_bool *wrote) {
     struct far_printer *p = sys.calloc(1, sizeof *p);
@@ -170,6 +177,17 @@ bool tine__far_printer_finish(struct far_printer *p) {
     bool over = p->over;
     pthread_mutex_unlock(&p->lock);
     return over;
+}
+
+void tine__far_printer_forsake(struct far_printer *p) {
+    pthread_mutex_lock(&p->lock);
+    bool over = p->over;
+    p->forsaken = !over;
+    if (!over)
+        pthread_detach(p->thread);
+    pthread_mutex_unlock(&p->lock);
+    if (over)
+        tine__far_printer_close(p);
 }
 
 void tine__far_printer_close(struct far_printer *p) {

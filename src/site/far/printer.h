@@ -5,7 +5,7 @@
 ** Output waits in a queue in memory. Whoever puts it there sees to it that it does not become too
 ** much (far_output_unwritten).
 **
-** tine__far_printer_put, _finish and _close are called under the pool's lock.
+** tine__far_printer_put, _finish, _forsake and _close are called under the pool's lock.
 */
 #ifndef TINE_SITE_FAR_PRINTER_H
 #define TINE_SITE_FAR_PRINTER_H
@@ -42,6 +42,9 @@ void tine__far_printer_put(struct far_printer *p, struct far_output *o, enum far
                            const char *bytes, size_t n);
 /* Nothing comes any more: the thread writes the rest and finishes. True: it has. NULL is fine. */
 bool tine__far_printer_finish(struct far_printer *p);
+/* Instead of waiting until it has finished, which takes as long as nobody reads the program's
+** stdout: the thread writes the rest alone, and frees everything. */
+void tine__far_printer_forsake(struct far_printer *p);
 /* Wait until it has finished, and free everything. NULL is fine. */
 void tine__far_printer_close(struct far_printer *p);
 
