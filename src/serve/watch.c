@@ -6,6 +6,8 @@
 #include "base/sys.h"
 #include "serve/internal.h"
 
+/* between two tries to reach a server */
+#define PAUSE_LEAST (50 * SERVE_MILLISECOND)
 #define PAUSE_MOST (2 * SERVE_SECOND)
 #define LOOK_MOST (128 * SERVE_MILLISECOND)
 
@@ -46,6 +48,11 @@ void tine__greet(struct serve *s, struct server *v) {
     tine__gm_flush(&v->conn);
 }
 
+static uint64_t longer(uint64_t pause) {
+    uint64_t twice = 2 * pause;
+    return twice < PAUSE_LEAST ? PAUSE_LEAST : twice > PAUSE_MOST ? PAUSE_MOST : twice;
+}
+
 static void free_peers(struct serve *s, struct list *peers) {
     while (!list_empty(peers))
         tine__peer_free(s, LIST_ITEM(list_pop(peers), struct peer, node));
@@ -64,7 +71,7 @@ void tine__server_lose(struct serve *s, struct server *v, const char *why) {
     v->grabs = 0;
     v->known = v->asleep = false;
     v->again = tine__now() + v->pause;
-    v->pause = !v->pause ? 50 * SERVE_MILLISECOND : v->pause < PAUSE_MOST ? 2 * v->pause : v->pause;
+    v->pause = longer(v->pause);
 }
 
 /* When to ask the server for a sign of life. Also when there is no work: a server that was cut off,
