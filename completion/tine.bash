@@ -18,8 +18,18 @@ _tine_map_options="-j --jobs -n --chunk --timeout --retries --delay --halt --see
     --block -N -x --unordered -k --keep-order --tag --line-buffer -q --quiet --results --joblog --resume --resume-failed
     --dry-run --progress --bar --trace --help --"
 
+# @file.lua, also in folders.
+_tine_map_files() {
+    local name quoted
+    mapfile -t COMPREPLY < <(compgen -f -P @ -X '!*.lua' -- "${1#@}"; compgen -d -P @ -S / -- "${1#@}")
+    for name in "${COMPREPLY[@]}"; do
+        printf -v quoted %q "$name"
+        [ "$quoted" = "$name" ] || compopt -o filenames # which quotes, the @ too
+    done
+    [[ ${COMPREPLY[0]} != */ ]] || compopt -o nospace
+}
+
 _tine_map() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
     --halt) mapfile -t COMPREPLY < <(compgen -W "now,fail=1 soon,fail=1 now,success=1 never" -- "$cur") && return ;;
@@ -29,20 +39,18 @@ _tine_map() {
     esac
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$_tine_map_options" -- "$cur") ;;
-    @*) mapfile -t COMPREPLY < <(compgen -f -P @ -X '!*.lua' -- "${cur#@}") ;;
+    @*) _tine_map_files "$cur" ;;
     esac
 }
 
 # Programs of others: what options they have is asked.
 _tine_others() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" __complete "${COMP_WORDS[1]}" 2>/dev/null)" -- "$cur") ;;
     esac
 }
 
 _tine_top() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --traceback | -d | --delay) return ;;
     esac
@@ -53,7 +61,6 @@ _tine_top() {
 }
 
 _tine_report() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "-o --output --help" -- "$cur") ;;
     *) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$cur") ;;
@@ -61,7 +68,6 @@ _tine_report() {
 }
 
 _tine_serve() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -j | --jobs) mapfile -t COMPREPLY < <(compgen -W "$(seq "$(nproc)")" -- "$cur") && return ;;
     --allow) COMPREPLY=(modules) && return ;;
@@ -77,7 +83,7 @@ _tine_serve() {
 }
 
 _tine() {
-    local cur=${COMP_WORDS[COMP_CWORD]}
+    local cur=$2 # not the last of COMP_WORDS, which bash breaks at an @
     COMPREPLY=()
     if [ "$COMP_CWORD" -gt 1 ]; then
         case ${COMP_WORDS[1]} in

@@ -18,8 +18,8 @@ end
 local SHELLS <const> = {
   bash = function(line)
     local words = split_words(line)
-    local script = ("source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine; "):format(SOURCE,
-      table.concat(words, " "), #words - 1) .. 'printf "%s\\n" "${COMPREPLY[@]}"'
+    local script = ("source %s/completion/tine.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _tine tine %s; "):format(SOURCE,
+      table.concat(words, " "), #words - 1, words[#words]) .. 'printf "%s\\n" "${COMPREPLY[@]}"'
     return "bash -c " .. quote(script)
   end,
   zsh = function(line)
@@ -33,7 +33,7 @@ local SHELLS <const> = {
 
 -- The list of what a shell offers, sorted, each once.
 local function offered(which, line)
-  local s = shell.run(("cd %s/files && HOME=$PWD PATH=%s/bin:$PATH %s"):format(folder, folder, SHELLS[which](line)))
+  local s = shell.run(("cd %s/files && HOME=$PWD/.. PATH=%s/bin:$PATH %s"):format(folder, folder, SHELLS[which](line)))
   assert.equal("", s.err)
   local list, seen = {}, {}
   for text in s.out:gmatch "[^\n\t]+[^\n]*" do
@@ -128,5 +128,17 @@ describe("completion for bash", function()
     assert.same({}, offered("bash", "tine -e "))
     assert.same({}, offered("bash", "tine map -n "))
     assert.same({}, offered("bash", "tine map _ b"))
+  end)
+
+  -- At a terminal bash breaks words at an @ before it asks: nothing was offered behind one.
+  it("completes @file.lua at a terminal", function()
+    shell.ok("cd %s/files && mkdir deep && touch deep/c.lua 'two words.lua'", folder)
+    shell.ok("echo 'source %s/completion/tine.bash; tine() { printf \"<%%s>\" \"$@\"; echo; }' > %s/rc", SOURCE, folder)
+    local typed = { "tine map @a\t", "tine map @de\tc\t", "tine map @tw\t _", "exit\n" }
+    local s = shell.run(("cd %s/files && printf %%s %s | TERM=dumb INPUTRC=/dev/null "
+      .. "script -qec 'bash --noprofile --rcfile ../rc -i' /dev/null"):format(folder, quote(table.concat(typed, "\n"))))
+    local got = {}
+    for line in s.out:gmatch "%f[^\n](<map>[^\r]*)" do got[#got + 1] = line end
+    assert.same({ "<map><@a.lua>", "<map><@deep/c.lua>", "<map><@two words.lua><_>" }, got, s.out)
   end)
 end)
