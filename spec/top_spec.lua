@@ -154,8 +154,8 @@ describe("tine top", function()
 
   it("shows it on a terminal until q is pressed, and leaves that as it was", function()
     if not os.execute "command -v script >/dev/null" then return pending "script(1), which makes one" end
-    local s = shell.run(("printf q | script -qec 'stty cols 60 rows 24; stty -g; %s top %d; stty -g' /dev/null"):format(
-      TINE:gsub("'", ""), p.pid))
+    local command = ("stty cols 60 rows 24; stty -g; %s top %d; stty -g"):format(program.tine(), p.pid)
+    local s = shell.run(("printf q | TERM=xterm script -qec '%s' /dev/null"):format(command))
     assert.equal(0, s.code, s.out)
     assert.matches("the looping one", s.out)
     local before, screen, after = s.out:match "([%x:]+)\r?\n(\27%[%?1049h.*\27%[%?1049l)([%x:]+)\r?\n"
@@ -173,7 +173,7 @@ describe("tine top", function()
       os.remove(name)
       local command = [[stty -g; sh -c "echo pid \$\$; exec %s top %d"; echo code $?; stty -g]]
       command = command:format(program.tine(), p.pid)
-      local terminal = io.popen(("script -qefc '%s' %s >/dev/null"):format(command, name), "w")
+      local terminal = io.popen(("TERM=xterm script -qefc '%s' %s >/dev/null"):format(command, name), "w")
       eventually(function()
         local file <close> = io.open(name)
         return file and file:read "a":find("the looping one", 1, true)
@@ -185,6 +185,47 @@ describe("tine top", function()
       assert.equal(code, math.tointeger(ended))
       assert.equal(before, after)
     end
+  end)
+
+  -- In the shell of an editor there was a heap of escape sequences each second.
+  it("tells it at once on a dumb terminal", function()
+    if not os.execute "command -v script >/dev/null" then return pending "script(1), which makes one" end
+    local s = shell.run(("printf q | TERM=dumb script -qec '%s top %d' /dev/null"):format(program.tine(), p.pid))
+    assert.equal(0, s.code, s.out)
+    assert.matches("the looping one", s.out)
+    assert.is_nil(s.out:find "\27")
+  end)
+
+  -- Ctrl-Z was a key that meant nothing.
+  it("gives the terminal back at Ctrl-Z, and takes it again when it goes on", function()
+    if not os.execute "command -v script >/dev/null" then return pending "script(1), which makes one" end
+    local name = os.tmpname()
+    local terminal = io.popen(("TERM=xterm script -qefc 'bash --norc --noprofile -i' %s >/dev/null"):format(name), "w")
+    terminal:setvbuf "no"
+    finally(function()
+      if io.type(terminal) == "file" then terminal:write "qexit\n" end -- something has failed
+      os.remove(name)
+    end)
+    local seen = 0
+    local function shows(text)
+      eventually(function()
+        local _, last = shell.contents(name):find(text, seen + 1, true)
+        seen = last or seen
+        return last
+      end, text .. " is shown")
+    end
+    terminal:write(("%s top %d\n"):format(program.tine(), p.pid))
+    shows "the looping one"
+    terminal:write "\26"
+    shows "\27[?1049l"
+    shows "Stopped"
+    terminal:write "fg\n"
+    shows "\27[?1049h"
+    shows "the looping one"
+    terminal:write "q"
+    shows "\27[?1049l"
+    terminal:write "exit\n"
+    assert.is_true(terminal:close())
   end)
 end)
 

@@ -184,10 +184,13 @@ local function parse(...)
   return o
 end
 
+-- Is there a screen to draw on? A dumb terminal, that of an editor say, shows what would move its cursor as text.
+local function has_screen() return os.getenv "TERM" ~= "dumb" and require "tine.core".terminal(1) ~= nil end
+
 local function run(o)
   if o.task then
     return traceback(o.pid, o.task)
-  elseif o.once or o.json or not require "tine.core".terminal(1) then
+  elseif o.once or o.json or not has_screen() then
     return once(o.pid, o.json)
   end
   if #look(o.pid) == 0 then return nothing(o.pid) end

@@ -8,6 +8,7 @@ local M = {}
 local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l" -- alternate screen, no cursor
 local HOME <const>, CLEAR_LINE <const>, CLEAR_REST <const> = "\27[H", "\27[K", "\27[J"
 local REVERSE <const>, PLAIN <const> = "\27[7m", "\27[m"
+local CTRL_Z <const> = "\26"
 local STDIN <const> = 0
 
 local Screen = {}
@@ -19,21 +20,37 @@ local signals -- the descriptor of those that ask to end
 
 -- Sets the terminal so that keys come one by one and are not echoed. Ctrl-C is a key, too, and signals are waited for
 -- like keys, so that the terminal is always restored.
+local function enter()
+  os.execute "stty -icanon -echo -isig min 1 time 0"
+  io.stdout:write(ENTER)
+end
+
+local Terminal = {}
+Terminal.__index = Terminal
+
+function Terminal:leave()
+  io.stdout:write(LEAVE)
+  io.stdout:flush()
+  os.execute("stty " .. self.before)
+end
+
+Terminal.__close = Terminal.leave
+
+-- Ctrl-Z, which is a key here as well: stops until the shell lets it go on.
+function Terminal:suspend()
+  self:leave()
+  os.execute "kill -TSTP 0"
+  enter()
+end
+
 local function take_terminal()
   local pipe <close> = assert(io.popen("stty -g", "r"))
   local before = pipe:read "l"
   if not before or before == "" then return nil end
-  os.execute "stty -icanon -echo -isig min 1 time 0"
   signals = assert(host.signals(true))
   io.stdin:setvbuf "no"
-  io.stdout:write(ENTER)
-  return setmetatable({}, {
-    __close = function()
-      io.stdout:write(LEAVE)
-      io.stdout:flush()
-      os.execute("stty " .. before)
-    end,
-  })
+  enter()
+  return setmetatable({ before = before }, Terminal)
 end
 
 local ARROWS <const> = { A = "up", B = "down" }
@@ -165,7 +182,11 @@ function M.run(settings)
     end
     screen:show()
     local key = key_within(math.max(due - core.public.clock(), 0))
-    if key and not screen:obey(key) then return 0 end
+    if key == CTRL_Z then
+      terminal:suspend()
+    elseif key and not screen:obey(key) then
+      return 0
+    end
     local signal = host.take_signal(signals)
     if signal then return 128 + signal end -- as shells tell of it
   end
