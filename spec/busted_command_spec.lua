@@ -455,6 +455,19 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     assert.matches("^%s*0 successes / 0 failures / 0 errors", s.out)
   end)
 
+  -- As Penlight does while it looks for lfs: that was missing, it said, with exit code 1.
+  it("is stopped by Ctrl-C with 130, also where a library takes that for an error of its own", function()
+    os.execute(("mkdir -p %s/caught/busted"):format(busted.folder))
+    busted.file("caught/busted/compatibility.lua", [[
+pcall(function()
+  io.popen "kill -INT $PPID":close()
+  while true do end
+end)
+error "no lfs"]])
+    local s = busted.shell("LUA_PATH='caught/?.lua;;' " .. busted.program .. " busted spec/deep")
+    assert.same({ out = "", err = "", code = 130 }, s)
+  end)
+
   it("finds its files from the folder that -C names", function() same "-C spec deep" end)
 
   -- It was cut off, and the run was a success.

@@ -12,6 +12,7 @@ const char *progname = "tine";
 
 static lua_State *running; /* its hook is set by the signal handler */
 static bool interrupted;
+static volatile sig_atomic_t stop_asked;
 
 void print_message(const char *name, const char *msg) {
     if (name)
@@ -40,6 +41,10 @@ bool was_interrupted(void) {
     return interrupted;
 }
 
+bool was_asked_to_stop(void) {
+    return stop_asked;
+}
+
 /* --- Ctrl-C ----------------------------------------------------------------------------------- */
 
 static void set_handler(int signal, void (*handler)(int)) {
@@ -59,6 +64,7 @@ static void stop(lua_State *L, lua_Debug *ar) {
 static void on_interrupt(int signal) {
     int everything = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
     set_handler(signal, SIG_DFL);
+    stop_asked = true;
     lua_sethook(running, stop, everything, 1);
 }
 

@@ -24,4 +24,7 @@ int docall(lua_State *L, int nargs, int nresults);
 /* True when the last error that docall saw was the one that Ctrl-C raised. */
 bool was_interrupted(void);
 
+/* True when Ctrl-C was pressed within docall, whoever has caught its error. */
+bool was_asked_to_stop(void);
+
 #endif

@@ -210,8 +210,12 @@ static bool run_command(lua_State *L, struct command *c, const char *module) {
     for (int i = 2; i < c->argc; i++)
         lua_pushstring(L, c->argv[i]);
     int status = docall(L, c->argc - 2, 1);
-    if (status != LUA_OK && was_interrupted())
-        return false; /* quietly, as other filters */
+    /* Quietly, as other filters. A library may have taken the interruption for an error of what it
+    ** only tried (to load, say), and have raised one of its own. */
+    if (status != LUA_OK && was_asked_to_stop()) {
+        c->code = EXIT_INTERRUPTED;
+        return false;
+    }
     if (report(L, status) != LUA_OK)
         return false;
     c->code = (int)lua_tointeger(L, -1);
@@ -264,7 +268,7 @@ int main(int argc, char **argv) {
     int status = lua_pcall(L, 1, 1, 0);
     bool ok = status == LUA_OK && lua_toboolean(L, -1);
     report(L, status);
-    if (!ok)
+    if (!ok && c.code == EXIT_SUCCESS)
         c.code = was_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
     if (!ok || c.failed)
         tine__kill_pools(L); /* lua_close would wait for their tasks */
