@@ -67,10 +67,6 @@ static int lengthen(const struct arena *a, uint64_t size) {
     return 0;
 }
 
-static uint64_t whole_pages(uint64_t size) {
-    return (size + ARENA_PAGE - 1) & ~(uint64_t)(ARENA_PAGE - 1);
-}
-
 int tine__arena_check(const struct arena *a, uint64_t offset, uint64_t size) {
     struct stat st;
     if (!tine__fd_ours(a->fd) || sys.fstat(a->fd, &st) == -1)
@@ -82,7 +78,7 @@ int tine__arena_check(const struct arena *a, uint64_t offset, uint64_t size) {
 
 uint64_t tine__arena_place(struct arena *a, uint64_t size) {
     uint64_t at = atomic_load(&a->head->end), next;
-    size = whole_pages(size);
+    size = arena_pages(size);
     if (!tine__fd_ours(a->fd))
         return 0;
     do {
@@ -96,7 +92,7 @@ uint64_t tine__arena_place(struct arena *a, uint64_t size) {
 }
 
 void tine__arena_replace(struct arena *a, uint64_t at, uint64_t size) {
-    uint64_t end = at + whole_pages(size);
+    uint64_t end = at + arena_pages(size);
     atomic_compare_exchange_strong(&a->head->end, &end, at);
 }
 

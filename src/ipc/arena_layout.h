@@ -104,6 +104,11 @@ static inline uint32_t slot_generation(uint64_t word) {
 ** over it. So what is read there and used as an index, or to map a part of the file, is checked
 ** first. */
 
+/* What is placed in the file takes whole pages. */
+static inline uint64_t arena_pages(uint64_t size) {
+    return (size + ARENA_PAGE - 1) & ~(uint64_t)(ARENA_PAGE - 1);
+}
+
 /* One process's view of an arena. */
 struct arena {
     struct list node; /* in the list of this process's arenas */

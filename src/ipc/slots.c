@@ -69,13 +69,14 @@ void tine__slot_abandon(struct arena *a, uint32_t index) {
     set_free(a, index, atomic_load(&a->slots[index].word));
 }
 
-/* Give the region's pages back to the system. If that cannot be done (the program has taken our
+/* Give the region's pages back to the system, all of them: of a page of which a part is punched out
+** that part is set to zero, and the page stays. If it cannot be done (the program has taken our
 ** descriptor), they stay until the end of all processes. */
 static void give_back(const struct arena *a, const struct slot *s) {
     int err = errno;
     if (tine__fd_ours(a->fd))
         (void)!fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->offset,
-                         (off_t)s->size);
+                         (off_t)arena_pages(s->size));
     errno = err;
 }
 
