@@ -90,6 +90,16 @@ describe("a frozen table", function()
     assert.is_false(tine.freeze {} == tine.freeze {})
   end)
 
+  -- Lua asks the second operand's metatable when the first one's has no __eq, as those of files and of our handles.
+  it("equals no other userdata, on whichever side", function()
+    local view, others = tine.freeze { 1 }, { io.stdout, tine.buffer(8), tine.future() }
+    for _, other in ipairs(others) do
+      assert.is_false(view == other)
+      assert.is_false(other == view)
+      assert.is_true(other ~= view)
+    end
+  end)
+
   it("goes with ipairs, table.concat, table.unpack", function()
     local list = {}
     for i, v in ipairs(tine.freeze { "a", "b", nil, "d" }) do list[i] = v end

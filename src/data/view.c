@@ -192,10 +192,19 @@ static int length(lua_State *L) {
     return 1;
 }
 
+/* The operand of a comparison, or NULL: it is no view. Lua asks the second operand's metatable for
+** this where the first one's, that of any other userdata, says nothing. */
+static const struct view *operand(lua_State *L, int idx) {
+    const struct view *v = lua_touserdata(L, idx);
+    if (!v || !lua_getmetatable(L, idx) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
+        return NULL;
+    check_process(L, v->image);
+    return v;
+}
+
 static int equal(lua_State *L) {
-    const struct view *v = check(L), *w = lua_touserdata(L, 2);
-    bool view = w && lua_getmetatable(L, 2) && lua_rawequal(L, -1, lua_upvalueindex(1));
-    lua_pushboolean(L, view && v->image == w->image && v->place == w->place);
+    const struct view *v = operand(L, 1), *w = operand(L, 2);
+    lua_pushboolean(L, v && w && v->image == w->image && v->place == w->place);
     return 1;
 }
 
