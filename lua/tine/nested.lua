@@ -71,11 +71,12 @@ local function read(m)
         future:cancel()
         return
     end
-    m.count, m.open = m.count + 1, m.open + 1
-    m.index[future], m.futures[m.count] = m.count, future
+    local i = m.count + 1
+    m.index[future], m.futures[i] = i, future
     if m.completed then
         m.completed:add(future)
     end
+    m.count, m.open = i, m.open + 1 -- only now: what memory was missing for is not waited for
     if m.note then
         future:add_done_callback(m.note)
     end

@@ -163,6 +163,40 @@ static int spec_ignore(lua_State *L) {
     return 0;
 }
 
+static struct {
+    lua_Alloc allocate; /* NULL: nobody starves */
+    void *ud;
+    lua_Integer left;
+    int refused;
+} hunger;
+
+static void *starving(void *ud, void *block, size_t old_size, size_t size) {
+    int grows = size > 0 && (!block || size > old_size);
+    if (grows && hunger.refused < 2 && hunger.left-- <= 0) {
+        hunger.refused++;
+        return NULL;
+    }
+    return hunger.allocate(ud, block, old_size, size);
+}
+
+/* starve(n): after n more allocations this state gets no memory, once: Lua collects its garbage and
+** asks again, and is refused again. To be ended by feed() -> was any refused? */
+static int spec_starve(lua_State *L) {
+    hunger.left = luaL_checkinteger(L, 1);
+    hunger.refused = 0;
+    hunger.allocate = lua_getallocf(L, &hunger.ud);
+    lua_setallocf(L, starving, hunger.ud);
+    return 0;
+}
+
+static int spec_feed(lua_State *L) {
+    if (hunger.allocate)
+        lua_setallocf(L, hunger.allocate, hunger.ud);
+    hunger.allocate = NULL;
+    lua_pushboolean(L, hunger.refused > 0);
+    return 1;
+}
+
 int luaopen_spec_posix(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"fork", spec_fork},         {"wait", spec_wait},
@@ -174,7 +208,8 @@ int luaopen_spec_posix(lua_State *L) {
         {"nice", spec_nice},         {"pin", spec_pin},
         {"ignore", spec_ignore},     {"no_new_privs", spec_no_new_privs},
         {"subreaper", spec_subreaper}, {"nonblocking", spec_nonblocking},
-        {"unread", spec_unread},
+{"unread", spec_unread},       {"starve", spec_starve},
+        {"feed", spec_feed},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

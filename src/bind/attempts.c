@@ -231,8 +231,10 @@ static bool take_question(lua_State *L, struct item *item, struct core **core, u
     struct outcome *error = tine__box(L, &empty);
     bool open = a->item == item && c->p && tine__item_question(c->p, item, error, attempt);
     if (open) {
-        tine__failure_push(L, c, error, &name, 0);
+        int n = tine__failure_push(L, c, error, &name, 0);
         lua_pop(L, 1);
+        if (n == VALUES_SHORT)
+            lua_error(L);
     }
     if (S->changes != changes || a->item != item || list_empty(&item_rare(item)->question))
         return false;

@@ -41,7 +41,9 @@ void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn);
 ** task. False: as above. */
 bool tine__give_add(lua_State *L, struct future *f, int idx, int fn);
 void tine__gives_run(lua_State *L);
-/* The future at `idx` is done: its callbacks, if any, become due. */
+/* The future at `idx` is done: its callbacks, if any, become due. Room for them in the queues is
+** made by the first function, before; the future's extras are at `extras`. */
+void tine__due_room(lua_State *L, int extras);
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run all that is due. Raises `interrupted!`, and before anything was taken from the queue an error
 ** for too many nested C calls. */

@@ -281,8 +281,8 @@ void tine__future_hear(lua_State *L, struct future *f, int idx) {
 
 void tine__future_heard(lua_State *L, struct future *f, int idx) {
     if (f->listens && !f->hearing) {
-        f->hearing = true;
         tine__due_push(L, idx);
+        f->hearing = true;
     } else if (!f->listens && !f->anchor.weak && !f->forsaken && !state_of(L)->closing &&
                tine__extras_are_idle(L, f, idx)) {
         need_box(L, f, idx);

@@ -230,6 +230,25 @@ int tine__extras_push_progress(lua_State *L, struct future *f, int idx) {
     return 3;
 }
 
+void tine__future_room(lua_State *L, struct future *f, int idx) {
+    if (f->extras < EXTRA_WATCH)
+        return;
+    lua_getiuservalue(L, idx, FUTURE_EXTRAS);
+    int extras = lua_gettop(L);
+    if (f->extras == EXTRA_WATCH) {
+        tine__watch_room(L, extras);
+    } else {
+        bool any = lua_getfield(L, extras, "watches") == LUA_TTABLE;
+        for (lua_Integer i = 1; any && lua_rawgeti(L, extras + 1, i) != LUA_TNIL; i++) {
+            tine__watch_room(L, extras + 2);
+            lua_settop(L, extras + 1);
+        }
+        lua_settop(L, extras);
+        tine__due_room(L, extras);
+    }
+    lua_settop(L, extras - 1);
+}
+
 void tine__future_ended(lua_State *L, struct future *f, int idx) {
     if (f->extras < EXTRA_WATCH)
         return;

@@ -152,29 +152,24 @@ const char *tine__future_state(struct future *f) {
 
 /* --- results --- */
 
-/* Stores them as described at enum cache. */
-void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n) {
+/* As described at enum cache. */
+void tine__future_pack(lua_State *L, int n) {
+    int all = n < 0 ? 2 : n;
     luaL_checkstack(L, 1, "too many results");
-    if (n > 1) {
-        lua_createtable(L, n, 0);
-        lua_insert(L, -n - 1);
-        for (int i = n; i >= 1; i--)
-            lua_rawseti(L, -i - 1, i);
-    }
-    if (n > 0)
-        lua_setiuservalue(L, idx, FUTURE_VALUE);
-    f->nvalues = n;
-    f->cache = CACHE_VALUES;
+    if (all == 0)
+        lua_pushnil(L);
+    if (all <= 1)
+        return;
+    lua_createtable(L, all, 0);
+    lua_insert(L, -all - 1);
+    for (int i = all; i >= 1; i--)
+        lua_rawseti(L, -i - 1, i);
 }
 
-/* Stores {error, traceback}. */
-void tine__future_keep_error(lua_State *L, struct future *f, int idx) {
-    lua_createtable(L, 2, 0);
-    lua_insert(L, -3);
-    lua_rawseti(L, -3, 2);
-    lua_rawseti(L, -2, 1);
+void tine__future_keep(lua_State *L, struct future *f, int idx, int n) {
     lua_setiuservalue(L, idx, FUTURE_VALUE);
-    f->cache = CACHE_ERROR;
+    f->nvalues = n < 0 ? 0 : n;
+    f->cache = n < 0 ? CACHE_ERROR : CACHE_VALUES;
 }
 
 /* Push error and traceback of a future that was needed as an argument and has failed elsewhere. */
@@ -191,25 +186,35 @@ static bool push_given(lua_State *L, struct future *f, int idx) {
     return true;
 }
 
-static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
+/* Push what the outcome holds: returns the number of values, or -1 for error and traceback; or
+** VALUES_SHORT for error and traceback that are not the task's. */
+static int push_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
     const struct task_name name = tine__future_name(L, f, idx);
-    int n = -1;
-    if (o->state == OUTCOME_ERROR && push_given(L, f, idx)) {
-        tine__future_keep_error(L, f, idx);
-        return;
+    if (o->state == OUTCOME_ERROR && push_given(L, f, idx))
+        return -1;
+    if (o->state != OUTCOME_VALUES)
+        return tine__failure_push(L, f->core, o, &name, 0);
+    int n = tine__values_push(L, f->core, o, &name, 0);
+    if (n < 0)
+        lua_pushliteral(L, "");
+    return n;
+}
+
+/* The bytes are freed when what they hold is kept. If this raises, as it does when memory is short,
+** they can be decoded later: they have a reader that never ends, and are freed with the future. */
+static void decode_outcome(lua_State *L, struct future *f, int idx, struct outcome *o) {
+    o->readers++;
+    int n = push_outcome(L, f, idx, o);
+    if (n == VALUES_SHORT) {
+        lua_pop(L, 1);
+        lua_error(L);
     }
-    if (o->state == OUTCOME_VALUES) {
-        if ((n = tine__values_push(L, f->core, o, &name, 0)) < 0)
-            lua_pushliteral(L, "");
-    } else {
-        tine__failure_push(L, f->core, o, &name, 0);
-    }
+    tine__future_pack(L, n);
+    if (--o->readers == 0)
+        tine__outcome_free(o);
     if (f->cache != CACHE_NONE)
-        return; /* a decode function of the script has decoded this very result */
-    if (n >= 0)
-        tine__future_keep_values(L, f, idx, n);
-    else
-        tine__future_keep_error(L, f, idx);
+        return; /* a decode function or finalizer of the script has decoded this very result */
+    tine__future_keep(L, f, idx, n);
     f->failed = n < 0 && !tine__future_cancelled(f);
 }
 
@@ -247,7 +252,8 @@ void tine__future_push_finalized(lua_State *L) {
 static void keep_finalized(lua_State *L, struct future *f, int idx) {
     tine__future_push_finalized(L);
     lua_pushliteral(L, "");
-    tine__future_keep_error(L, f, idx);
+    tine__future_pack(L, -1);
+    tine__future_keep(L, f, idx, -1);
 }
 
 void tine__future_decode(lua_State *L, struct future *f, int idx) {

@@ -62,7 +62,10 @@ struct task_name tine__future_name(lua_State *L, const struct future *f, int idx
 struct future *tine__check_future(lua_State *L, int arg);
 /* The future at `idx`; NULL: the value is no future. */
 struct future *tine__to_future(lua_State *L, int idx);
-/* The future at `idx` has ended: tell its watches, and make its callbacks due. */
+/* The future at `idx` has ended: tell its watches, and make its callbacks due. That fails for want
+** of memory, and the end remains untold, unless there was made room for it just before. Making room
+** runs no finalizers. */
+void tine__future_room(lua_State *L, struct future *f, int idx);
 void tine__future_ended(lua_State *L, struct future *f, int idx);
 /* The outcome of the future at `idx`. Pushes the box that holds it, or nil. NULL: the box was
 ** finalized. */
@@ -78,10 +81,11 @@ bool tine__future_has_ended(struct future *f);
 bool tine__future_is_running(struct future *f);
 /* "pending", "running", "cancelled" or "finished". */
 const char *tine__future_state(struct future *f);
-/* Make the `n` values, or the error and traceback, on top (popped) the result of the future at
-** `idx`. */
-void tine__future_keep_values(lua_State *L, struct future *f, int idx, int n);
-void tine__future_keep_error(lua_State *L, struct future *f, int idx);
+/* Replace the `n` values, or (-1) the error and traceback, on top by one value, which
+** tine__future_keep (it pops that) makes the result of the future at `idx`. Only the first can fail
+** for want of memory, or run finalizers. */
+void tine__future_pack(lua_State *L, int n);
+void tine__future_keep(lua_State *L, struct future *f, int idx, int n);
 /* Push error and traceback of a failed and decoded future. */
 void tine__future_push_error(lua_State *L, int idx);
 /* Push the label of the future at `idx`. */
@@ -92,9 +96,11 @@ int tine__future_tostring(lua_State *L);
 
 /* --- manual.c --- */
 
-/* End a manual future with the `n` values, or (-1) the error and traceback, on top of the stack,
-** and run callbacks. */
-void tine__manual_end(lua_State *L, struct future *f, int idx, int n);
+/* End a manual future with the `n` values, or (-1) the error and traceback, on top of the stack, and
+** run callbacks. What needs memory is done by the first of the two calls, which replaces them by
+** one value: if it raises nothing has changed. */
+void tine__manual_prepare(lua_State *L, struct future *f, int idx, int n);
+void tine__manual_end(lua_State *L, struct future *f, int idx, int n, enum phase phase);
 int tine__future_manual(lua_State *L); /* tine.future */
 int tine__manual_run(lua_State *L);    /* future:set_running_or_notify_cancel */
 int tine__manual_set_result(lua_State *L);

@@ -174,10 +174,11 @@ static int manual_cancel(lua_State *L, struct future *f) {
     if (f->nested && !f->done) {
         tine__nested_cancel(L, f);
     } else if (f->phase == PHASE_PENDING) {
-        f->phase = PHASE_CANCELLED;
         tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
         lua_pushliteral(L, "");
-        tine__manual_end(L, f, 1, -1);
+        tine__manual_prepare(L, f, 1, -1);
+        if (f->phase == PHASE_PENDING) /* no finalizer has ended it meanwhile */
+            tine__manual_end(L, f, 1, -1, PHASE_CANCELLED);
     }
     lua_pushboolean(L, tine__future_cancelled(f));
     return 1;

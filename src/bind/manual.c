@@ -2,13 +2,16 @@
 #include "bind/callbacks.h"
 #include "bind/errors.h"
 
+void tine__manual_prepare(lua_State *L, struct future *f, int idx, int n) {
+    tine__future_pack(L, n);
+    tine__future_room(L, f, idx);
+}
+
 /* The script is its executor, so its callbacks run here. */
-void tine__manual_end(lua_State *L, struct future *f, int idx, int n) {
+void tine__manual_end(lua_State *L, struct future *f, int idx, int n, enum phase phase) {
     struct state *S = state_of(L);
-    if (n >= 0)
-        tine__future_keep_values(L, f, idx, n);
-    else
-        tine__future_keep_error(L, f, idx);
+    tine__future_keep(L, f, idx, n);
+    f->phase = phase;
     f->done = true;
     f->failed = n < 0 && !tine__future_cancelled(f);
     tine__future_ended(L, f, idx);
@@ -28,13 +31,19 @@ static struct future *check_manual(lua_State *L) {
     return f;
 }
 
-/* The future at 1, to be completed; raises if it is completed already. */
-static struct future *check_open(lua_State *L) {
-    struct future *f = check_manual(L);
+static void check_open(lua_State *L, struct future *f) {
     if (f->phase > PHASE_RUNNING)
         tine__error(L, TINE_EINVALID, "the future is %s already", tine__future_state(f));
-    f->phase = PHASE_FINISHED;
-    return f;
+}
+
+/* Complete the future at 1 with what is on top. */
+static int complete(lua_State *L, int n) {
+    struct future *f = check_manual(L);
+    check_open(L, f);
+    tine__manual_prepare(L, f, 1, n);
+    check_open(L, f); /* a finalizer may have completed it meanwhile */
+    tine__manual_end(L, f, 1, n, PHASE_FINISHED);
+    return 0;
 }
 
 int tine__manual_run(lua_State *L) {
@@ -49,8 +58,7 @@ int tine__manual_run(lua_State *L) {
 
 int tine__manual_set_result(lua_State *L) {
     int n = lua_gettop(L) - 1;
-    tine__manual_end(L, check_open(L), 1, n < 0 ? 0 : n);
-    return 0;
+    return complete(L, n < 0 ? 0 : n);
 }
 
 int tine__manual_set_exception(lua_State *L) {
@@ -60,6 +68,5 @@ int tine__manual_set_exception(lua_State *L) {
         lua_pushliteral(L, "");
         lua_replace(L, 3);
     }
-    tine__manual_end(L, check_open(L), 1, -1);
-    return 0;
+    return complete(L, -1);
 }

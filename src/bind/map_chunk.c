@@ -157,8 +157,8 @@ void tine__chunk_heard(lua_State *L, int idx) {
     struct chunk *c = lua_touserdata(L, idx);
     if (c->hearing || !c->events)
         return;
-    c->hearing = true;
     tine__due_push(L, idx);
+    c->hearing = true;
 }
 
 void tine__chunk_hear_all(lua_State *L, struct chunk *c, int idx) {

@@ -10,7 +10,7 @@
 #include "msg/label.h"
 #include "worker/task/task_error.h"
 
-static const char forget_key; /* registry key of a function */
+static const char forget_key, settle_key; /* registry keys of functions */
 
 /* --- results --- */
 
@@ -59,7 +59,8 @@ static struct outcome outcome_of(const struct letter *letter, struct failure *f)
 }
 
 /* Push the result of the future at `idx`: returns the number of values, or -1 for error and
-** traceback. */
+** traceback. A result for which the task has not memory enough is an error of memory: that counts
+** as the task's own if it raises it (tine__memory_was_short). */
 static int push_end(lua_State *L, const struct loop *l, int idx, int origin,
                     const struct letter *letter) {
     struct core core = {.codec = l->run.codec};
@@ -73,9 +74,10 @@ static int push_end(lua_State *L, const struct loop *l, int idx, int origin,
         return -1;
     }
     int n = tine__values_push(L, &core, &o, &name, 0);
-    if (n < 0)
-        lua_pushliteral(L, "");
-    return n;
+    if (n >= 0)
+        return n;
+    lua_pushliteral(L, "");
+    return -1;
 }
 
 /* Remove the task of this number from the table at `list`. */
@@ -88,7 +90,8 @@ static void forget(lua_State *L, struct future *f, int list, lua_Integer number)
     state_of(L)->nested--;
 }
 
-/* Function (letter, loop): end the future of the letter's task. */
+/* Function (letter, loop): end the future of the letter's task. It is forgotten when it ends, and
+** not before: until then an error leaves it as it was. */
 static int settle(lua_State *L) {
     const struct posted *p = lua_touserdata(L, 1);
     const struct loop *l = lua_touserdata(L, 2);
@@ -101,34 +104,34 @@ static int settle(lua_State *L) {
     int n = push_end(L, l, 4, 5, &p->letter);
     bool cancelled = p->letter.state == OUTCOME_FAILED && p->letter.code == TINE_ECANCELLED;
     luaL_checkstack(L, 1, "too many results");
+    tine__manual_prepare(L, f, 4, n);
     forget(L, f, 3, number);
-    f->phase = cancelled ? PHASE_CANCELLED : PHASE_FINISHED;
-    tine__manual_end(L, f, 4, n);
+    tine__manual_end(L, f, 4, n, cancelled ? PHASE_CANCELLED : PHASE_FINISHED);
     return 0;
 }
 
-static void push_closure(lua_State *L, lua_CFunction f) {
-    push_upvalues(L);
-    lua_pushcclosure(L, f, UP_LAST);
-}
-
 /* Handle all letters that have come. Returns the status; an error (of memory, or an interrupt in a
-** callback) is pushed. */
+** callback) is pushed. The letter remains then: a task that catches the error may wait again, and
+** the letter of a future that has ended is of no effect. Nothing raises here, since a wait must come
+** to its end. */
 static int settle_all(lua_State *L, struct loop *l) {
     struct posted *p;
     int status = LUA_OK;
-    luaL_checkstack(L, UP_LAST + 4, "results");
     while (status == LUA_OK && (p = tine__nest_next(l)) != NULL) {
-        push_closure(L, settle);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &settle_key);
         lua_pushlightuserdata(L, p);
         lua_pushlightuserdata(L, l);
         status = lua_pcall(L, 2, 0, 0);
-        tine__posted_free(p);
+        if (status == LUA_OK)
+            tine__posted_free(p);
+        else
+            tine__nest_again(l, p);
     }
     return status;
 }
 
 void tine__nested_take_in(lua_State *L, struct loop *l) {
+    luaL_checkstack(L, 4, "results");
     if (settle_all(L, l) != LUA_OK)
         lua_error(L);
 }
@@ -308,11 +311,11 @@ static int forget_level(lua_State *L) {
     push_kept(L, KEPT_NESTED);
     for (uint64_t number = 0; l && (f = next_nested(L, l, &number)); number++) {
         if (is_of_level(f, level)) { /* index 3 */
-            forget(L, f, 2, (lua_Integer)number);
-            f->phase = PHASE_CANCELLED;
             tine__error_push(L, TINE_ECANCELLED, "%s", tine_error_text(TINE_ECANCELLED));
             lua_pushliteral(L, "");
-            tine__manual_end(L, f, 3, -1);
+            tine__manual_prepare(L, f, 3, -1);
+            forget(L, f, 2, (lua_Integer)number);
+            tine__manual_end(L, f, 3, -1, PHASE_CANCELLED);
         }
         lua_settop(L, 2);
     }
@@ -329,8 +332,14 @@ static void forget_protected(lua_State *L, unsigned level) {
     lua_settop(L, top);
 }
 
+static void register_closure(lua_State *L, lua_CFunction f, const void *key) {
+    push_upvalues(L);
+    lua_pushcclosure(L, f, UP_LAST);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 void tine__nested_prepare(lua_State *L) {
-    push_closure(L, forget_level);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &forget_key);
+    register_closure(L, forget_level, &forget_key);
+    register_closure(L, settle, &settle_key);
     tine__nest_forget = forget_protected;
 }

@@ -133,8 +133,8 @@ static int encode_protected(lua_State *L, struct coding *p) {
 
 /* End the future at `idx` as `phase`, with the error and the traceback on top. */
 static void fail(lua_State *L, struct future *f, int idx, enum phase phase) {
-    f->phase = phase;
-    tine__manual_end(L, f, idx, -1);
+    tine__manual_prepare(L, f, idx, -1);
+    tine__manual_end(L, f, idx, -1, phase);
 }
 
 /* How a future ends whose argument `needed` has failed. */

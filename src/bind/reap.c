@@ -160,6 +160,7 @@ static void future_released(lua_State *L, struct future *f) {
         return;
     if (item_rare(f->anchor.item) && !keep_rare(L, f, idx))
         return;
+    tine__future_room(L, f, idx);
     if (box) {
         outcome_move(&f->outcome, box);
         lua_pushvalue(L, idx + 1);

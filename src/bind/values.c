@@ -38,8 +38,8 @@ static int decode(lua_State *L) {
                       : tine__decode_values(L, d->codec, d->bytes, d->len);
 }
 
-/* Decode the bytes of an outcome; returns the number of values pushed, or -1 with an error value
-** pushed. A decode function of the script may decode the same outcome: its bytes stay while it has
+/* Decode the bytes of an outcome; returns the number of values pushed, or -1 or VALUES_SHORT with an
+** error value pushed. A decode function of the script may decode the same outcome: its bytes stay while it has
 ** readers. */
 static int decode_protected(lua_State *L, struct core *c, struct outcome *o, bool lenient) {
     struct decoding d = {.codec = c->codec, .lenient = lenient};
@@ -59,7 +59,7 @@ static int decode_protected(lua_State *L, struct core *c, struct outcome *o, boo
         return lua_gettop(L) - top;
     if (tine__is_interrupt(L, -1))
         lua_error(L);
-    return -1;
+    return status == LUA_ERRMEM ? VALUES_SHORT : -1;
 }
 
 /* Replace the error of decoding on top by an error object. */
@@ -84,7 +84,7 @@ int tine__values_push(lua_State *L, struct core *c, struct outcome *o, const str
     if (n >= 0)
         return n;
     n = decode_protected(L, c, o, false);
-    if (n < 0)
+    if (n == -1)
         undecodable(L, name, k);
     free_unread(o);
     return n;
@@ -107,18 +107,17 @@ static bool push_text(lua_State *L, struct core *c, struct outcome *o) {
 }
 
 /* Push what the task raised: [error, traceback], and for an object its text. */
-static void push_task_error(lua_State *L, struct core *c, struct outcome *o,
-                            const struct task_name *name, uint32_t k) {
-    int top = lua_gettop(L);
-    if (decode_protected(L, c, o, false) < 0 && !push_text(L, c, o)) {
+static int push_task_error(lua_State *L, struct core *c, struct outcome *o,
+                           const struct task_name *name, uint32_t k) {
+    int top = lua_gettop(L), n = decode_protected(L, c, o, false);
+    if (n == -1 && !push_text(L, c, o))
         undecodable(L, name, k);
-        lua_pushliteral(L, "");
-    }
     lua_settop(L, top + 2);
     if (lua_type(L, -1) != LUA_TSTRING) {
         lua_pushliteral(L, "");
         lua_replace(L, -2);
     }
+    return n == VALUES_SHORT ? n : -1;
 }
 
 /* Push the error object for a failure, or for a code with perhaps a text. */
@@ -138,12 +137,12 @@ static void push_failed(lua_State *L, struct core *c, struct outcome *o,
         tine__error_set_task(L, name, k);
 }
 
-void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
-                        const struct task_name *name, uint32_t k) {
-    int top = lua_gettop(L);
+int tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
+                       const struct task_name *name, uint32_t k) {
+    int top = lua_gettop(L), n = -1;
     luaL_checkstack(L, 12, "too many values");
     if (o->state == OUTCOME_ERROR) {
-        push_task_error(L, c, o, name, k);
+        n = push_task_error(L, c, o, name, k);
     } else {
         push_failed(L, c, o, name, k);
         lua_insert(L, top + 1);
@@ -154,4 +153,5 @@ void tine__failure_push(lua_State *L, struct core *c, struct outcome *o,
         }
     }
     free_unread(o);
+    return n;
 }

@@ -48,12 +48,27 @@ static void enqueue(lua_State *L, struct watch *w, int watch, int idx) {
     lua_pop(L, 1);
 }
 
-void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx) {
-    struct watch *w = lua_touserdata(L, watch);
-    enqueue(L, w, watch, lua_absindex(L, idx));
-    w->open--;
+void tine__watch_room(lua_State *L, int watch) {
+    const struct watch *w = lua_touserdata(L, watch);
+    if (!w->queue)
+        return;
+    lua_getiuservalue(L, watch, WATCH_QUEUE);
+    lua_pushboolean(L, false);
+    lua_rawseti(L, -2, w->last + 1);
+    lua_pop(L, 1);
+}
+
+/* Note that the future at `idx` has ended. */
+static void note_end(lua_State *L, struct watch *w, int watch, const struct future *f, int idx) {
+    enqueue(L, w, watch, idx);
     w->ended++;
     w->failed += f->failed;
+}
+
+void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx) {
+    struct watch *w = lua_touserdata(L, watch);
+    note_end(L, w, watch, f, lua_absindex(L, idx));
+    w->open--;
 }
 
 /* --- the list of futures --- */
@@ -118,12 +133,12 @@ static lua_Integer push_distinct(lua_State *L, int arg, lua_Integer n) {
 /* Attach the watch to the future on top (popped); one that has ended is counted at once. */
 static void attach_one(lua_State *L, struct watch *w, int watch) {
     struct future *f = lua_touserdata(L, -1);
-    bool open = !f->done && tine__extras_watch(L, f, -1, watch);
-    w->open++;
-    if (open)
+    if (!f->done && tine__extras_watch(L, f, -1, watch)) {
         w->by_hand |= !f->core;
-    else
-        tine__watch_tell(L, watch, f, lua_gettop(L));
+        w->open++;
+    } else {
+        note_end(L, w, watch, f, lua_gettop(L));
+    }
     lua_pop(L, 1);
 }
 

@@ -7,7 +7,8 @@
 
 int tine__watch_next(lua_State *L); /* __call of the iterator of as_completed */
 int tine__watch_add(lua_State *L);  /* its method `add` */
-/* The future at `idx` has ended: tell the watch at `watch`. */
+/* The future at `idx` has ended: tell the watch at `watch`, for which there was made room. */
+void tine__watch_room(lua_State *L, int watch);
 void tine__watch_tell(lua_State *L, int watch, struct future *f, int idx);
 extern const luaL_Reg tine__watch_functions[];
 

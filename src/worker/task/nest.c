@@ -86,6 +86,11 @@ struct posted *tine__nest_next(struct loop *l) {
     return p;
 }
 
+void tine__nest_again(struct loop *l, struct posted *p) {
+    p->next = l->letters;
+    l->letters = p;
+}
+
 /* Give the call back to the pool. */
 static void reject(struct loop *l, struct posted *run) {
     struct channel *ch = l->channel;

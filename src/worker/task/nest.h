@@ -29,6 +29,8 @@ uint64_t tine__nest_submit(struct loop *l, struct buf *b);
 void tine__nest_poll(struct loop *l);
 /* Take the oldest result, which the caller frees; NULL: there is none. */
 struct posted *tine__nest_next(struct loop *l);
+/* Put it back: it is the oldest one again. */
+void tine__nest_again(struct loop *l, struct posted *p);
 void tine__posted_free(struct posted *p);
 
 /* A wait for tasks. Between its begin and its end no other function of the nest is called, and
