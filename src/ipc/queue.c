@@ -245,7 +245,7 @@ void tine__queue_dismiss(struct queue *q, unsigned worker) {
     atomic_fetch_or_explicit(dismissed(q, worker), (uint64_t)1 << worker % 64,
                              memory_order_relaxed);
     atomic_fetch_add_explicit(&q->c->told, 1, memory_order_release);
-    tine__queue_wake_all(q);
+    tine__queue_wake_worker(q, worker);
 }
 
 void tine__queue_spread(struct queue *q, const struct errand_place *first) {

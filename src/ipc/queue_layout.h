@@ -118,6 +118,8 @@ bool tine__queue_has_few(struct queue *q, uint64_t n);
 /* Wake `n` sleepers. The caller has already had a fence between its store and this
 ** (tine__queue_wake). True: there were `n` to wake. */
 bool tine__queue_wake_some(struct queue *q, unsigned n);
+/* Wake this worker, if it sleeps, for news that is its own. */
+void tine__queue_wake_worker(struct queue *q, unsigned worker);
 /* The worker is not on its way any more. True: it was. */
 bool tine__queue_unexpect(struct queue *q, unsigned worker);
 /* Is this seat held by a worker that is really looking, and not by one that is stopped or

@@ -98,6 +98,14 @@ void tine__queue_wake_all(struct queue *q) {
     tine__queue_wake_some(q, QUEUE_MAX_WORKERS);
 }
 
+void tine__queue_wake_worker(struct queue *q, unsigned worker) {
+    uint64_t bit = (uint64_t)1 << worker % 64;
+    store_then_look();
+    /* It comes for news, so it is not noted as on its way, and no item is left to it. */
+    if (atomic_fetch_and_explicit(&q->k->sleepers[worker / 64], ~bit, memory_order_acq_rel) & bit)
+        rouse(q, worker);
+}
+
 bool tine__queue_sleeps(const struct queue *q) {
     uint64_t groups = atomic_load_explicit(&q->k->groups, memory_order_relaxed);
     for (; groups; groups &= groups - 1)

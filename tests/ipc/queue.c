@@ -465,6 +465,24 @@ static void each_sleep_is_ended_once(void) {
     close_both();
 }
 
+/* When each that was dismissed woke all the others, a pool of 512 idle workers took half a minute to become one of four. */
+static void who_is_dismissed_is_woken_alone(void) {
+    open_both();
+    for (unsigned i = 62; i < 67; i++)
+        announce_sleeper(i);
+    tine__queue_dismiss(&q, 64);
+    CHECK_EQ(q.k->wake[64], 1);
+    CHECK_EQ(q.k->wake[62] + q.k->wake[63] + q.k->wake[65] + q.k->wake[66], 0);
+    CHECK_EQ(q.k->coming[0].worker, 0); /* no item is left to it */
+    CHECK(tine__queue_told(&w));
+    CHECK(tine__queue_is_dismissed(&w, 64));
+    tine__queue_dismiss(&q, 5); /* which does not sleep */
+    CHECK_EQ(q.k->wake[5], 0);
+    tine__queue_wake_all(&q);
+    CHECK_EQ(q.k->wake[62] + q.k->wake[63] + q.k->wake[65] + q.k->wake[66], 4);
+    close_both();
+}
+
 #define NOBODY INT64_MIN
 
 /* In seat 0 worker 1 spins, in seat 1 worker 2, which have looked so many ns ago. */
@@ -828,6 +846,7 @@ int main(void) {
     an_old_item_does_not_hold_up_the_queue();
     few_are_left_behind_those_that_overtook();
     each_sleep_is_ended_once();
+    who_is_dismissed_is_woken_alone();
     nobody_is_woken_for_what_a_spinner_takes();
     nobody_is_woken_while_two_come();
     not_all_are_woken_for_what_was_left();
