@@ -270,20 +270,33 @@ end)
 
 describe("a limit of addresses", function()
   -- The root sets some of them aside for its workers, by the limit that holds when it is taken: with a lower one no
-  -- worker could begin ("it cannot be set up: Cannot allocate memory").
+  -- worker could begin ("it cannot be set up: Cannot allocate memory"). Another root cannot be forked beside an open
+  -- pool, which has a thread.
+  local source = [[
+    local tine = require "tine"
+    local open <close> = arg[1] and tine.pool(1)
+    if open then open:submit(math.abs, -1):result() end
+    local pid = io.open "/proc/self/stat":read "n"
+    for _, megabytes in ipairs { 400, 300 } do
+      assert(os.execute(("prlimit --pid %d --as=%d"):format(pid, megabytes << 20)))
+      local pool <close> = tine.pool(1)
+      print(pool:submit(function()
+        return io.open "/proc/self/limits":read "a":match "address space%s+(%d+)"
+      end):result())
+      print(#pool:submit(function() -- more than is set aside
+        local t = {}
+        for i = 1, 1000000 do t[i] = { i } end
+        return t[#t]
+      end):result())
+    end
+  ]]
+
   it("may come after the module was loaded", function()
-    local out = output [[
-      local tine = require "tine"
-      local pid = io.open "/proc/self/stat":read "n"
-      for _, megabytes in ipairs { 400, 300 } do
-        assert(os.execute(("prlimit --pid %d --as=%d"):format(pid, megabytes << 20)))
-        local pool <close> = tine.pool(1)
-        print(pool:submit(function()
-          return io.open "/proc/self/limits":read "a":match "address space%s+(%d+)"
-        end):result())
-      end
-    ]]
-    assert.equal("419430400\n314572800\n", out)
+    assert.equal("419430400\n1\n314572800\n1\n", output(source))
+  end)
+
+  it("may come when there are pools", function()
+    assert.equal("419430400\n1\n314572800\n1\n", output(source, { args = { "open" } }))
   end)
 end)
 

@@ -80,6 +80,11 @@ static size_t span(void) {
     return part < SPAN ? part : SPAN;
 }
 
+/* What describes the chunks of such a range, in whole pages. */
+static size_t about(size_t span) {
+    return ((span >> CHUNK_BITS) * sizeof(struct chunk) + 4095) & ~(size_t)4095;
+}
+
 static void *reserve(size_t size) {
     void *p = sys.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
@@ -302,8 +307,7 @@ struct slab *tine__slab_new(const struct alloc *behind) {
     if (!s)
         return NULL;
     s->span = span();
-    size_t about = (s->span >> CHUNK_BITS) * sizeof(struct chunk);
-    s->base = s->span ? reserve(s->span + about) : NULL;
+    s->base = s->span ? reserve(s->span + about(s->span)) : NULL;
     if (!s->base) {
         free(s);
         return NULL;
@@ -322,6 +326,16 @@ void tine__slab_forked(struct slab *s) {
         if (c != &s->none)
             look_at(s, c);
     }
+}
+
+void tine__slab_fit(struct slab *s) {
+    size_t old = s->span, left = span();
+    left = left > s->open ? left : s->open;
+    if (left >= old)
+        return;
+    s->span = left;
+    munmap(s->base + left, old - left);
+    munmap((char *)s->chunks + about(left), about(old) - about(left));
 }
 
 void tine__slab_seal(struct slab *s) {

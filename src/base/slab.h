@@ -32,6 +32,9 @@ struct slab *tine__slab_new(const struct alloc *behind);
 /* A lua_Alloc whose `ud` is the slab. */
 void *tine__slab_alloc(void *slab, void *block, size_t old_size, size_t size);
 
+/* The limit of addresses (RLIMIT_AS) is another one now: give those back that are more than its
+** part. What is in use stays. */
+void tine__slab_fit(struct slab *s);
 void tine__slab_seal(struct slab *s);
 /* In a forked child, which may not need much memory: write to as few pages as possible. */
 void tine__slab_forked(struct slab *s);

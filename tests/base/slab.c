@@ -244,6 +244,40 @@ static void the_allocator_behind_does_alone(void) {
     behind_is_empty = false;
 }
 
+static size_t mapped_pages(void) {
+    size_t pages;
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%zu", &pages) == 1);
+    fclose(f);
+    return pages;
+}
+
+/* A worker has a lower limit of addresses than its root, and could map nothing more. */
+static void a_lower_limit_leaves_what_is_in_use(void) {
+    static char *few[100000], *list[400000];
+    const unsigned n = sizeof list / sizeof *list, m = sizeof few / sizeof *few;
+    struct rlimit all, little;
+    static struct slab *s;
+    CHECK(s = tine__slab_new(&behind));
+    fill(s, few, m, 56);
+    tine__slab_fit(s);
+    size_t before = mapped_pages();
+    CHECK(getrlimit(RLIMIT_AS, &all) == 0);
+    little = all;
+    little.rlim_cur = 64 * MIB;
+    CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+    tine__slab_fit(s);
+    CHECK(setrlimit(RLIMIT_AS, &all) == 0);
+    size_t after = mapped_pages();
+    CHECK(before - after > ((size_t)3 << 30) / 4096);
+    fill(s, list, n, 56);
+    CHECK(mapped_pages() - after < 64 * MIB / 4096);
+    CHECK(behind_has * 56 > 8 * MIB);
+    empty(s, few, m, 56);
+    empty(s, list, n, 56);
+    CHECK_EQ(behind_has, 0);
+}
+
 int main(void) {
     blocks_are_nobody_elses();
     a_block_from_before_is_known();
@@ -253,6 +287,7 @@ int main(void) {
     sealed_chunks_are_not_written_to();
     a_child_begins_anew();
     the_allocator_behind_does_alone();
+    a_lower_limit_leaves_what_is_in_use();
 #ifdef TINE_FAULTS
     CHECK(tine__fault_set("mprotect:3:ENOMEM:0"));
     blocks_are_nobody_elses();

@@ -17,10 +17,17 @@ static _Noreturn void wait_ahead(struct server *s, int socket, pid_t parent) {
     tine__fd_keep(&socket, 1);
     s->control = socket;
     s->life = -1;
-    if (tine__server_receive(s, MESSAGE_SETUP, &s->setup, s->fds, SETUP_FDS) ||
-        tine__server_enter(s) || tine__server_take_over(s) || tine__server_attach(s, 0) ||
-        tine__server_receive(s, MESSAGE_START, &m, &link, 1))
+    if (tine__server_receive(s, MESSAGE_SETUP, &s->setup, s->fds, SETUP_FDS))
         _exit(1);
+    int err = tine__server_enter(s);
+    if (!err)
+        err = tine__server_take_over(s);
+    if (!err)
+        err = tine__server_attach(s, 0);
+    if (tine__server_receive(s, MESSAGE_START, &m, &link, 1))
+        _exit(1);
+    if (err) /* it has not what it takes to say more */
+        _exit(WORKER_SPEECHLESS);
     tine__process_block_signals();
     tine__worker_main(s, m.worker, m.seat, link, parent);
 }

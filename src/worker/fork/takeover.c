@@ -9,6 +9,7 @@
 #include "base/why.h"
 #include "ipc/arena.h"
 #include "worker/process/output.h"
+#include "worker/state/memory.h"
 #include "worker/task/prelude.h"
 
 #define HEAP_PAGE 4096u
@@ -48,6 +49,14 @@ static int read_boot(struct server *s) {
     return bytes ? tine__boot_read(&s->boot, bytes, s->setup.length) : err;
 }
 
+/* The root has reserved addresses for its workers' blocks, by the limit that it began with. Above
+** the program's present one nothing more could be mapped. */
+static void fit_addresses(const struct server *s) {
+    struct slab *slab = tine__memory_slab(s->run.L);
+    if (slab)
+        tine__slab_fit(slab);
+}
+
 int tine__server_take_over(struct server *s) {
     if (s->taken)
         return 0;
@@ -58,6 +67,7 @@ int tine__server_take_over(struct server *s) {
         err = tine__inherit_take(&s->boot.inherit, s->executed);
     if (err)
         return err;
+    fit_addresses(s);
     environ = (char **)s->boot.environ;
     s->taken = true;
     return 0;

@@ -153,8 +153,6 @@ void tine__station_of(struct station *s) {
     s->group[0] = hash_of_file("/proc/thread-self/cgroup");
     s->group[1] = (uint64_t)getsid(0);
     s->group[2] = (uint64_t)getpgrp();
-    struct rlimit limit;
-    s->addresses = getrlimit(RLIMIT_AS, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
 }
 
 /* --- noting --- */

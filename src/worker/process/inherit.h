@@ -49,8 +49,6 @@ struct rights {
 struct station {
     uint64_t confines; /* namespaces, security label */
     uint64_t group[3]; /* control group, session, process group */
-    /* how much it may map (RLIMIT_AS): the root has reserved a part of that (base/slab.h) */
-    uint64_t addresses;
 };
 
 /* What a fork server takes over. */
