@@ -295,6 +295,20 @@ describe("a limit of addresses", function()
     assert.equal("419430400\n1\n314572800\n1\n", output(source))
   end)
 
+  -- It said "malformed message: no code has the number 537854021".
+  it("is what a worker tells of that has none left for the memory where a function lies", function()
+    local pool <close> = tine.pool { workers = 1, initializer = function()
+      local pages = io.open "/proc/self/statm":read "n"
+      local limit = pages * 4096 + (20 << 20)
+      assert(os.execute(("prlimit --pid %d --as=%d"):format(require "tine".worker.pid, limit)))
+    end }
+    local large = pool:submit(function(text) return #text end, ("x"):rep(50 << 20)):exception()
+    assert.matches("memory", tostring(large))
+    local err = pool:submit(function() return 1 end):exception()
+    assert.equal("serialization", tine.kind(err))
+    assert.matches("the code of a function cannot be read: Cannot allocate memory", tostring(err))
+  end)
+
   it("may come when there are pools", function()
     assert.equal("419430400\n1\n314572800\n1\n", output(source, { args = { "open" } }))
   end)

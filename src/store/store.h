@@ -122,7 +122,7 @@ static inline uint64_t store_callee(const struct store_refs *refs) {
 /* --- a worker's side --- */
 
 /* Find the blob of an id: its code (bytes NULL when it has none) and origin, each unless NULL.
-** False: there is none, or not any more. */
+** False: there is none, or not any more; or it cannot be mapped (errno, else 0). */
 bool tine__store_find(struct heap *h, uint64_t id, struct codec_code *code,
                       struct codec_origin *origin);
 /* Changes whenever a shared value ends. One load. */

@@ -3,6 +3,7 @@
 ** The cache has a maker of closures (lua/maker.h) for each code, within CODES_LOADED bytes. Code
 ** that was forgotten is fetched from the store again, which has it as long as a message names it.
 */
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,11 @@ static void load_dump(lua_State *L, const char *p, size_t len) {
 static struct codec_code fetch(lua_State *L, const struct codec *c, lua_Integer id) {
     const struct codec_store *store = &c->options.store;
     struct codec_code code = {0};
-    if (id < 1 || !store->get || !store->get(store->ctx, (uint64_t)id, &code) || !code.bytes)
+    errno = 0;
+    bool found = id >= 1 && store->get && store->get(store->ctx, (uint64_t)id, &code);
+    if (!found && errno)
+        luaL_error(L, "the code of a function cannot be read: %s", strerror(errno));
+    if (!found || !code.bytes)
         luaL_error(L, "malformed message: no code has the number %I", (LUAI_UACINT)id);
     if (tine__hash(code.bytes, code.len) != code.hash)
         luaL_error(L, "the code of a function was damaged on its way");
