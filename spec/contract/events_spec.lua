@@ -389,6 +389,35 @@ describe("events", function()
       assert.same({ "a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4", "a5", "b5", "done" }, list)
     end)
 
+    -- The first done callback of a future whose task had ended meanwhile was called at once, before the events.
+    it("come before a done callback that is added after the task's end", function()
+      local pool = pool_of { workers = 1 }
+      local wait, open = gate()
+      local future = pool:submit(function()
+        wait()
+        return emitter(3)
+      end)
+      local list = {}
+      future:on_event(function(_, i) list[#list + 1] = i end)
+      open()
+      eventually(function() return future:done() end)
+      future:add_done_callback(function() list[#list + 1] = "done" end)
+      future:result()
+      assert.same({ 1, 2, 3, "done" }, list)
+    end)
+
+    it("come before a done callback that one of them adds", function()
+      local pool = pool_of { workers = 1 }
+      local future = pool:submit(emitter, 3)
+      future:result(20)
+      local list = {}
+      future:on_event(function(f, i)
+        list[#list + 1] = i
+        f:add_done_callback(function() list[#list + 1] = "done " .. i end)
+      end)
+      assert.same({ 1, 2, 3, "done 1", "done 2", "done 3" }, list)
+    end)
+
     it("run only in calls that wait or dispatch, and those that are there at once", function()
       local pool = pool_of { workers = 1 }
       local future = pool:submit(emitter, 3)

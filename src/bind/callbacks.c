@@ -170,12 +170,11 @@ bool tine__callback_add(lua_State *L, struct future *f, int idx, int fn) {
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn) {
     tine__extras_add(L, f, idx, "callbacks", fn);
     tine__callbacks_due(L, f, idx);
-    state_of(L)->put_off = true;
+    state_of(L)->put_off |= state_of(L)->depth > 0;
 }
 
-void tine__callback_call_now(lua_State *L, int idx, int fn) {
-    struct state *S = state_of(L);
-    tine__callback_call(L, idx, fn);
+void tine__callbacks_run_put_off(lua_State *L) {
+    const struct state *S = state_of(L);
     if (S->depth == 0 && S->put_off)
         tine__callbacks_run(L);
 }

@@ -33,8 +33,8 @@ void tine__check_callable(lua_State *L, int arg);
 /* Add the function at `fn` to the callbacks of the future at `idx`. False: a finalizer that ran
 ** meanwhile has ended the future, and nothing was added. */
 bool tine__callback_add(lua_State *L, struct future *f, int idx, int fn);
-/* The same for a future that is done, while too many callbacks run inside each other: it becomes
-** due. */
+/* The same for a future that is done, while too many callbacks run inside each other, or some of
+** its events were not told yet: it becomes due. */
 void tine__callback_add_due(lua_State *L, struct future *f, int idx, int fn);
 /* Add an internal callback that gives the future's result to a task that needs it as an argument.
 ** Such callbacks run in every wait, also in those that run no callbacks, which may depend on that
@@ -50,9 +50,8 @@ void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 void tine__callbacks_run(lua_State *L);
 /* Call one function with the future at `idx`; errors are reported as above. */
 void tine__callback_call(lua_State *L, int idx, int fn);
-/* Call a callback that was just added to a future that is done, and then those that became due
-** inside it. */
-void tine__callback_call_now(lua_State *L, int idx, int fn);
+/* Outside of callbacks: run those that were put off until the ones that ran had returned. */
+void tine__callbacks_run_put_off(lua_State *L);
 static inline bool callbacks_due(const struct state *S) {
     return S->due_first <= S->due_last || S->gives_first <= S->gives_last ||
            !list_empty(&S->questions);

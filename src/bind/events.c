@@ -268,7 +268,9 @@ void tine__future_hear(lua_State *L, struct future *f, int idx) {
     struct outcome o;
     uint32_t k;
     luaL_checkstack(L, 20, "callbacks too deep");
+    bool outer = f->telling; /* a callback for an event waits */
     f->hearing = false;
+    f->telling = true;
     const struct box *box = push_box(L, f, idx);
     uint64_t n = box && box->events ? tine__events_unread(box->events) : 0;
     tine__extras_push(L, f, idx);
@@ -276,6 +278,7 @@ void tine__future_hear(lua_State *L, struct future *f, int idx) {
     /* events that come meanwhile make the future due again */
     for (; n > 0 && box->events && tine__events_take(box->events, &o, &k); n--)
         tell(L, f, idx, lua_gettop(L), &o);
+    f->telling = outer;
     lua_settop(L, top);
 }
 
@@ -309,8 +312,10 @@ int tine__future_on_event(lua_State *L) {
     if (!f->listens && box->events)
         tine__events_read(box->events);
     f->listens = true;
-    if (box->events && tine__events_unread(box->events) > 0 && !f->hearing)
+    if (box->events && tine__events_unread(box->events) > 0 && !f->hearing) {
         tine__future_hear(L, f, 1);
+        tine__callbacks_run_put_off(L);
+    }
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct future { /* there may be millions: it must stay small */
     bool boxed : 1;    /* events are in its extras */
     bool listens : 1;  /* it has callbacks for events */
     bool hearing : 1;  /* in the queue of due entries, for its events */
+    bool telling : 1;  /* an event is just being told to its callbacks for events */
     bool watched : 1;  /* some wait watches it among others, or has */
     bool forsaken : 1; /* its events were finalized and will never be read */
     bool met : 1;      /* used only while duplicates are removed from a list */

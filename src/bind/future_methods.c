@@ -217,11 +217,12 @@ static int future_add_done_callback(lua_State *L) {
     ** callbacks inside it */
     if ((!f->done || f->due) && tine__callback_add(L, f, 1, 2))
         return 0;
-    if (state_of(L)->depth >= NESTED_CALLBACKS) {
+    if (state_of(L)->depth >= NESTED_CALLBACKS || f->hearing || f->telling) {
         tine__callback_add_due(L, f, 1, 2);
     } else {
         tine__callback_room(L);
-        tine__callback_call_now(L, 1, 2);
+        tine__callback_call(L, 1, 2);
+        tine__callbacks_run_put_off(L);
     }
     return 0;
 }
