@@ -596,6 +596,42 @@ describe("a task that submits tasks", function()
     assert.equal(21, task:result(20))
   end)
 
+  -- cancel_futures cancelled those that had not begun, and the task that waited for them failed.
+  it("has them run though those of the program are cancelled", function()
+    local pool = tine.pool { workers = 2 }
+    finally(function() pool:kill_workers() end)
+    local flags = tine.buffer(8)
+    local function came(n) -- each comes to its turn
+      while flags:get("j", 1) < n do tine.sleep(0.001) end
+    end
+    local task = pool:submit(function()
+      local p, sum = tine.worker.pool, 0
+      local futures = { p:with { retry = { error = 1, delay = 0.2 } }:submit(function()
+        if tine.worker.task.attempt > 1 then return 1 end
+        flags:add(1, 1)
+        error "not yet"
+      end) }
+      came(2)
+      futures[2] = p:submit(double, 1)
+      futures[3] = p:with { priority = 3, group = "a" }:submit(double, 2)
+      futures[4] = p:with { timeout = 60 }:submit(double, 3)
+      flags:add(1, 1)
+      came(4)
+      for _, f in ipairs(futures) do sum = sum + f:result() end
+      return sum + p:submit(double, 4):result()
+    end)
+    eventually(function() return flags:get("j", 1) == 1 end, "it is to be tried again")
+    local blocker = pool:submit(came, 4)
+    eventually(function() return blocker:running() end, "no worker is free")
+    flags:add(1, 1)
+    eventually(function() return flags:get("j", 1) == 3 end, "it has submitted the others")
+    local pending = pool:submit(double, 5)
+    pool:shutdown { wait = false, cancel_futures = true }
+    flags:add(1, 1)
+    assert.equal(21, task:result(20))
+    assert.is_true(pending:cancelled())
+  end)
+
   it("sends and gets what is large", function()
     local pool <close> = tine.pool { workers = 1 }
     finally(function() pool:kill_workers() end)

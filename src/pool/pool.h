@@ -177,8 +177,8 @@ void tine__inbox_unfollow(struct inbox *in);
 
 /* --- the end --- */
 
-/* Accept no more submits; with `cancel` cancel all tasks that have not begun. Does not wait; may be
-** called again. */
+/* Accept no more submits; with `cancel` cancel all tasks that have not begun, except those of tasks.
+** Does not wait; may be called again. */
 void tine__pool_shutdown(struct pool *p, bool cancel);
 /* End the workers now, with SIGTERM if `why` is WHY_TERMINATED, else with SIGKILL. Unfinished tasks
 ** fail with TINE_EBROKEN, running ones when their worker is gone. Does not wait. */

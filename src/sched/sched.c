@@ -218,14 +218,25 @@ bool tine__sched_abort(struct sched *s, struct task *t) {
 
 /* --- the pool --- */
 
-/* End all tasks that have not begun, here and at the site, by `how`; HELD ones excepted. */
+/* End all tasks that have not begun, here and at the site, by `how`; but not those that are HELD or
+** nested. */
 static void give_up_all(struct sched *s, enum ending how) {
+    struct list spared;
     struct task *t;
-    while ((t = tine__policy_first(&s->policy)) != NULL)
-        give_up(s, t, how);
+    list_init(&spared);
+    while ((t = tine__policy_first(&s->policy)) != NULL) {
+        if (t->nested) {
+            tine__policy_remove(&s->policy, t);
+            list_push(&spared, &t->node);
+        } else {
+            give_up(s, t, how);
+        }
+    }
     for (uint32_t ref = 0; ref < s->nrefs; ref++)
-        if (s->sent[ref])
+        if (s->sent[ref] && !s->sent[ref]->nested)
             give_up(s, s->sent[ref], how);
+    for (struct list *n; (n = list_pop(&spared)) != NULL;)
+        tine__policy_push_back(&s->policy, LIST_ITEM(n, struct task, node), true);
 }
 
 /* HELD tasks stay: there may be a host when they are let go. The site does not report room for what
@@ -235,10 +246,15 @@ void tine__sched_desert(struct sched *s) {
     s->full = false;
 }
 
+/* Nested tasks stay: they belong to tasks that run, which are to end as if nothing had happened. */
 static void cancel_all(struct sched *s) {
     give_up_all(s, ENDING_CANCELLED);
-    while (!list_empty(&s->held))
-        tine__sched_cancel(s, LIST_ITEM(s->held.next, struct task, node));
+    for (struct list *n = s->held.next, *next; n != &s->held; n = next) {
+        struct task *t = LIST_ITEM(n, struct task, node);
+        next = n->next;
+        if (!t->nested)
+            tine__sched_cancel(s, t);
+    }
 }
 
 void tine__sched_shutdown(struct sched *s, bool cancel) {

@@ -75,7 +75,7 @@ fault("a pause beyond the longest", "sched.c", "        ns = (double)r->most;", 
 fault("a pause that is never over", "sched.c", "t->wake && t->wake <= s->policy.now", "false")
 fault("what is held starts workers", "sched.h", "    return s->open - s->nheld;", "    return s->open;")
 fault("what is held is not cancelled by shutdown", "sched.c",
-    "    while (!list_empty(&s->held))\n        tine__sched_cancel", "    while (false)\n        tine__sched_cancel")
+    "        if (!t->nested)\n            tine__sched_cancel(s, t);", "        (void)t;")
 fault("what is held does not end with its pool", "state.c", "    while (!list_empty(&s->held)) {", "    while (false) {")
 
 -- --- slips ---
@@ -292,7 +292,7 @@ fault("cancel takes only half", "order.c",
 fault("cancel takes what has begun", "order.c",
     "uint32_t from = k > t->next ? (uint32_t)k : t->next;", "uint32_t from = t->next;")
 fault("shutdown cancels only what waits", "sched.c",
-    "        if (s->sent[ref])\n            give_up(s, s->sent[ref], how);", "        ;")
+    "        if (s->sent[ref] && !s->sent[ref]->nested)\n            give_up(s, s->sent[ref], how);", "        ;")
 fault("max_pending and one more", "sched.c", "open >= s->o.max_pending", "open > s->o.max_pending")
 fault("a submit after shutdown", "sched.c",
     "    if (s->life == LIFE_OPEN)\n        return", "    if (s->life <= LIFE_CLOSING)\n        return")
