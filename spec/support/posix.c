@@ -208,7 +208,7 @@ int luaopen_spec_posix(lua_State *L) {
         {"nice", spec_nice},         {"pin", spec_pin},
         {"ignore", spec_ignore},     {"no_new_privs", spec_no_new_privs},
         {"subreaper", spec_subreaper}, {"nonblocking", spec_nonblocking},
-{"unread", spec_unread},       {"starve", spec_starve},
+        {"unread", spec_unread},       {"starve", spec_starve},
         {"feed", spec_feed},
         {NULL, NULL},
     };
