@@ -1,8 +1,8 @@
 /* What the machine itself allows: prints lines of `measure value`, in seconds.
 **
 **   fork        a bare fork of a small process, until the child has a lua_State with its libraries
-**   fork_8      eight such children at once, until each of them has one
-**   end_8       and these eight, from the word to end until all have been waited for
+**   fork_2      two such children at once, until each of them has one; fork_8: eight
+**   end_2       and these two, from the word to end until all have been waited for; end_8: eight
 **   ping_pong   64 bytes there and back through a socket pair, two processes pinned to one core
 **   memcpy_1m   two plain copies of 1 MiB, memcpy_64m of 64 MiB
 **   scaling     how much faster two busy processes are than one
@@ -61,15 +61,14 @@ static double measure_fork(void) {
     return median(times, N);
 }
 
-/* Eight children of a small process, which open a Lua state each and wait; then they end. */
-static void fork_eight(double *started, double *ended) {
-    enum { N = 8 };
+/* So many children of a small process, which open a Lua state each and wait; then they end. */
+static void fork_many(int n, double *started, double *ended) {
     int told[2], end[2];
     char c;
     if (pipe(told) || pipe(end))
         exit(1);
     double start = now();
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < n; i++)
         if (fork() == 0) {
             close(end[1]);
             luaL_openlibs(luaL_newstate());
@@ -77,13 +76,13 @@ static void fork_eight(double *started, double *ended) {
                 _exit(1);
             _exit(0);
         }
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < n; i++)
         if (read(told[0], &c, 1) != 1)
             exit(1);
     *started = now() - start;
     start = now();
     close(end[1]);
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < n; i++)
         wait(NULL);
     *ended = now() - start;
     close(end[0]);
@@ -91,13 +90,13 @@ static void fork_eight(double *started, double *ended) {
     close(told[1]);
 }
 
-static void measure_eight(void) {
+static void measure_many(int n) {
     enum { TIMES = 21 };
     double started[TIMES], ended[TIMES];
     for (int i = 0; i < TIMES; i++)
-        fork_eight(&started[i], &ended[i]);
-    printf("fork_8 %.9f\n", median(started, TIMES));
-    printf("end_8 %.9f\n", median(ended, TIMES));
+        fork_many(n, &started[i], &ended[i]);
+    printf("fork_%d %.9f\n", n, median(started, TIMES));
+    printf("end_%d %.9f\n", n, median(ended, TIMES));
 }
 
 static void answer(int fd) {
@@ -227,7 +226,8 @@ static double measure_futures(void) {
 
 int main(void) {
     printf("fork %.9f\n", measure_fork());
-    measure_eight();
+    measure_many(2);
+    measure_many(8);
     printf("ping_pong %.9f\n", measure_ping_pong());
     printf("memcpy_1m %.9f\n", measure_memcpy((size_t)1 << 20, 101));
     printf("memcpy_64m %.9f\n", measure_memcpy((size_t)64 << 20, 7));

@@ -80,13 +80,16 @@ local early, late = functions(pool)
 report("old_function_early", early)
 report("old_function_late", late)
 
-do
-  local fresh <close> = tine.pool { workers = 2 }
-  run_all(fresh, noop, 10000)
+-- After 5,000 tasks for each worker, the largest one's. What all have they share.
+local function worker_pss(workers)
+  local fresh <close> = tine.pool { workers = workers }
+  run_all(fresh, noop, 5000 * workers)
   local most = 0
   for _, worker in ipairs(fresh:workers()) do most = math.max(most, pss(worker.pid)) end
-  report("old_pss", most)
+  return most
 end
+report("old_pss", worker_pss(2))
+report("old_pss_8", worker_pss(8))
 
 for _, workers in ipairs { 8, 64 } do
   local many <close> = tine.pool { workers = workers }
