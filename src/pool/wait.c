@@ -141,16 +141,17 @@ static unsigned make_room(struct waiter *w, unsigned n) {
     return n;
 }
 
-/* Enter the pool's list of waiters. False: there is no descriptor to be woken by. */
+/* Enter the pool's list of waiters. False: there is no descriptor to be woken by, or the program has
+** closed it, so that it would seem to be readable for ever. */
 static bool enter(struct waiter *w, struct inbox *in) {
     struct wait_entry *e = &w->entries[w->n];
     struct pool *p = in->pool;
     pthread_mutex_lock(&p->lock);
-    if (!pool_site_is_gone(p) && !tine__fd_ours(p->bells.waiter.fd) &&
-        !p->site->ops->intact(p->site))
+    bool ours = tine__fd_ours(p->bells.waiter.fd);
+    if (!ours && !pool_site_is_gone(p) && !p->site->ops->intact(p->site))
         tine__take_in(p, true); /* else it would wait for ever; news is checked again afterwards */
     bool leads = list_empty(&p->waiters);
-    if (!leads && !need_own_fd()) {
+    if (leads ? !ours : !need_own_fd()) {
         pthread_mutex_unlock(&p->lock);
         return false;
     }
