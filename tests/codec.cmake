@@ -17,7 +17,7 @@ tine_c_test(NAME codec/specs NEEDS_LUA VARIANTS address TIMEOUT 300 LABELS codec
 # More random programs are in spec/codec/random; here some are enough.
 foreach(variant IN ITEMS codec/specs codec/specs.address)
   if(TEST ${variant})
-    set_tests_properties(${variant} PROPERTIES ENVIRONMENT "TINE_TRAVELLERS=300;TINE_SANITIZE=${TINE_SANITIZE}")
+    set_tests_properties(${variant} PROPERTIES ENVIRONMENT "TINE_TRAVELLERS=100;TINE_SANITIZE=${TINE_SANITIZE}")
   endif()
 endforeach()
 

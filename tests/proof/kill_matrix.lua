@@ -1,7 +1,7 @@
 -- SIGKILL at each named point of the ways of tasks, in both crash modes, with 1 and 4 workers.
--- arg: the `tine` program of a build with faults, "pairs" (a sixth of the cases: each point in both modes, with one
--- worker and with four, the first time and a later one) or "all", which is the default
-local program, pairwise = arg[1], arg[2] == "pairs"
+-- arg: the `tine` program of a build with faults, "points" (each point once: a twelfth of the cases) or "all", which is
+-- the default
+local program, once = arg[1], arg[2] == "points"
 local here = arg[0]:gsub("[^/]*$", "")
 local way = {
     "starting", "announced", "woken", "taken", "begun", "freed", "decoding", "running", "encoding",
@@ -44,18 +44,14 @@ local function run_all(script, points)
     end
 end
 
--- Two cases of each point; which of its values meet in one changes from point to point.
-local function run_pairs(script, points)
+-- One case of each point; the mode, the workers and the count change from point to point.
+local function run_once(script, points)
     for p, point in ipairs(points) do
-        local later = p % 3 == 0 and 7 or 2
-        for i = 0, 1 do
-            local count = (p // 4 + i) % 2 == 0 and 1 or later
-            run(script, modes[(p + i) % 2 + 1], numbers[(p // 2 + i) % 2 + 1], point, count)
-        end
+        run(script, modes[p % 2 + 1], numbers[p // 2 % 2 + 1], point, ({ 1, 2, 7 })[p % 3 + 1])
     end
 end
 
-local run_points = pairwise and run_pairs or run_all
+local run_points = once and run_once or run_all
 run_points("kill_case", way)
 run_points("kill_data", data)
 os.remove(signatures)
