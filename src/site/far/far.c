@@ -39,6 +39,11 @@ static bool is_over(struct far *f) {
     return over;
 }
 
+/* When to look again. */
+static uint64_t due(struct far *f) {
+    return f->ending && !f->gone && f->farewell ? f->farewell : tine__far_due(f);
+}
+
 /* Send what was ordered, and wake the polling thread if there is something for it. */
 static void far_flush(struct site *s, uint64_t now) {
     (void)now;
@@ -54,7 +59,7 @@ static void far_flush(struct site *s, uint64_t now) {
     wake |= is_over(f);
     if (far_is_wanted(f) && f->desert == 0)
         tine__far_tick(f, tine__now());
-    if (wake || tine__far_due(f) < f->slept)
+    if (wake || due(f) < f->slept)
         tine__fd_ring(f->manager);
 }
 
@@ -188,9 +193,7 @@ unsigned tine__far_hosts(struct site *s, struct far_host *out, unsigned most) {
 /* --- time and descriptors --- */
 
 static uint64_t far_due(struct site *s) {
-    struct far *f = far_of(s);
-    f->slept = f->ending && !f->gone && f->farewell ? f->farewell : tine__far_due(f);
-    return f->slept;
+    return far_of(s)->slept = due(far_of(s));
 }
 
 static void far_tick(struct site *s, uint64_t now) {
