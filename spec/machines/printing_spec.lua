@@ -100,9 +100,12 @@ describe("lines of tasks on other machines", function()
     local run = start([[
       local talk = pool:submit(function() while true do print(("x"):rep(100)) end end)
       while not talk:running() do tine.sleep(0.01) end
+      local began = os.clock()
       say("over", tostring(pool:shutdown { timeout = 0.5 }))
+      -- that takes five seconds, and took as much processor time: two threads woke each other
+      say("busy", tostring(os.clock() - began > 2))
     ]], go)
-    says(run, "over false")
+    says(run, "over false\nbusy false")
     open(go)
     assert.equal("exit", run:close().how)
     os.remove(go)

@@ -107,6 +107,7 @@ struct local {
 
     /* output of tasks */
     int notes;               /* socket: notes on tasks whose output comes here */
+    bool deserted;           /* nobody is left to send notes: the fork server has died */
     int prints;              /* socket: notes for the printer */
     struct printer *printer; /* NULL: no task with a prefix yet */
     struct report gone;      /* REPORT_GONE, to be reported when the printer has finished, */

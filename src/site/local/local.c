@@ -106,10 +106,13 @@ static struct heap *local_heap(struct site *s) {
 
 static unsigned local_poll(struct site *s, struct pollfd fds[SITE_FDS]) {
     const struct local *l = local_of(s);
-    fds[0] = (struct pollfd){.fd = l->control, .events = POLLIN};
+    /* at their end sockets are always readable */
+    bool over = l->gone.kind != REPORT_NONE;
+    int notes = l->deserted ? -1 : l->notes;
+    fds[0] = (struct pollfd){.fd = over ? -1 : l->control, .events = POLLIN};
     if (l->blocked)
         fds[0].events |= POLLOUT;
-    fds[1] = (struct pollfd){.fd = l->outputs == -1 ? l->notes : l->outputs, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = l->outputs == -1 ? notes : l->outputs, .events = POLLIN};
     return 2;
 }
 

@@ -20,6 +20,7 @@
 #include "site/local/internal.h"
 #include "site/local/printer.h"
 #include "worker/protocol.h"
+#include "worker/root/root.h"
 
 #define MOST_LOOSE 128u
 #define SCRATCH ((size_t)64 << 10)
@@ -231,6 +232,14 @@ static void begin(struct local *l, const struct output_note *note, const char *l
     }
 }
 
+/* The fork server and all workers are dead. The root is to tell that, if nobody has stopped it. */
+static void end_notes(struct local *l) {
+    l->deserted = true;
+    if (l->outputs != -1 && tine__fd_ours(l->outputs))
+        sys.epoll_ctl(l->outputs, EPOLL_CTL_DEL, l->notes, NULL);
+    tine__root_rouse();
+}
+
 /* Read the notes about tasks that workers have begun. */
 static void read_notes(struct local *l) {
     struct {
@@ -239,7 +248,11 @@ static void read_notes(struct local *l) {
     } packet;
     for (;;) {
         int fds[2] = {-1, -1}, nfds = 2;
-        ssize_t n = tine__control_receive(l->notes, &packet, sizeof packet, fds, &nfds);
+        ssize_t n = l->deserted
+                        ? TINE_EAGAIN
+                        : tine__control_receive(l->notes, &packet, sizeof packet, fds, &nfds);
+        if (n == 0)
+            end_notes(l);
         if (n == TINE_EAGAIN || n == 0 || (n < 0 && errno != EMFILE && errno != EMSGSIZE))
             return;
         size_t head = sizeof packet.note;
