@@ -97,8 +97,8 @@ int tine__future_tostring(lua_State *L);
 
 /* --- manual.c --- */
 
-/* End a manual future with the `n` values, or (-1) the error and traceback, on top of the stack, and
-** run callbacks. What needs memory is done by the first of the two calls, which replaces them by
+/* End a manual future with the `n` values, or (-1) the error and traceback, on top of the stack,
+** and run callbacks. What needs memory is done by the first of the two calls, which replaces them by
 ** one value: if it raises nothing has changed. */
 void tine__manual_prepare(lua_State *L, struct future *f, int idx, int n);
 void tine__manual_end(lua_State *L, struct future *f, int idx, int n, enum phase phase);

@@ -112,8 +112,8 @@ static int settle(lua_State *L) {
 
 /* Handle all letters that have come. Returns the status; an error (of memory, or an interrupt in a
 ** callback) is pushed. The letter remains then: a task that catches the error may wait again, and
-** the letter of a future that has ended is of no effect. Nothing raises here, since a wait must come
-** to its end. */
+** the letter of a future that has ended is of no effect. Nothing raises here, since a wait must
+** come to its end. */
 static int settle_all(lua_State *L, struct loop *l) {
     struct posted *p;
     int status = LUA_OK;

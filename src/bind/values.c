@@ -39,8 +39,8 @@ static int decode(lua_State *L) {
 }
 
 /* Decode the bytes of an outcome; returns the number of values pushed, or -1 or VALUES_SHORT with an
-** error value pushed. A decode function of the script may decode the same outcome: its bytes stay while it has
-** readers. */
+** error value pushed. A decode function of the script may decode the same outcome: its bytes stay
+** while it has readers. */
 static int decode_protected(lua_State *L, struct core *c, struct outcome *o, bool lenient) {
     struct decoding d = {.codec = c->codec, .lenient = lenient};
     int top = lua_gettop(L);

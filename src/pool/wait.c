@@ -141,8 +141,8 @@ static unsigned make_room(struct waiter *w, unsigned n) {
     return n;
 }
 
-/* Enter the pool's list of waiters. False: there is no descriptor to be woken by, or the program has
-** closed it, so that it would seem to be readable for ever. */
+/* Enter the pool's list of waiters. False: there is no descriptor to be woken by, or the program
+** has closed it, so that it would seem to be readable for ever. */
 static bool enter(struct waiter *w, struct inbox *in) {
     struct wait_entry *e = &w->entries[w->n];
     struct pool *p = in->pool;
