@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/sys.h"
-#include "base/thread.h"
+#include "site/hand.h"
 
 struct block {
     struct list node;
@@ -17,14 +17,11 @@ struct block {
 };
 
 struct far_printer {
-    pthread_t thread;
-    pthread_mutex_t lock; /* protects the next four */
+    struct hand hand; /* its lock protects the next three, too */
     pthread_cond_t more;
     struct list blocks;
-    bool finish, over;
-    bool forsaken; /* nobody waits for the thread: it frees everything itself */
-    int manager;   /* borrowed, as is `wrote`, by a thread that was not forsaken */
-    atomic_bool *wrote;
+    bool finish;
+    atomic_bool *wrote; /* borrowed, as the hand's manager */
     struct page page;
 };
 
@@ -90,19 +87,19 @@ static void free_block(struct block *b) {
 /* The block is written. */
 static void done(struct far_printer *p, struct block *b) {
     free_block(b);
-    pthread_mutex_lock(&p->lock);
-    if (!p->forsaken && !atomic_exchange(p->wrote, true))
-        tine__fd_ring(p->manager);
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&p->hand.lock);
+    if (!p->hand.forsaken && !atomic_exchange(p->wrote, true))
+        tine__fd_ring(p->hand.manager);
+    pthread_mutex_unlock(&p->hand.lock);
 }
 
 /* The next block; NULL: none will come. */
 static struct block *next(struct far_printer *p) {
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->hand.lock);
     while (list_empty(&p->blocks) && !p->finish)
-        pthread_cond_wait(&p->more, &p->lock);
+        pthread_cond_wait(&p->more, &p->hand.lock);
     struct list *n = list_pop(&p->blocks);
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&p->hand.lock);
     return n ? LIST_ITEM(n, struct block, node) : NULL;
 }
 
@@ -110,7 +107,7 @@ static void free_printer(struct far_printer *p) {
     struct list *n;
     while ((n = list_pop(&p->blocks)) != NULL) /* came after the thread had finished */
         free_block(LIST_ITEM(n, struct block, node));
-    pthread_mutex_destroy(&p->lock);
+    tine__hand_free(&p->hand);
     pthread_cond_destroy(&p->more);
     free(p);
 }
@@ -122,13 +119,7 @@ static void *run(void *arg) {
         print(p, b);
         done(p, b);
     }
-    pthread_mutex_lock(&p->lock);
-    p->over = true;
-    bool forsaken = p->forsaken;
-    if (!forsaken)
-        tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
-    pthread_mutex_unlock(&p->lock);
-    if (forsaken)
+    if (tine__hand_ends(&p->hand))
         free_printer(p);
     return NULL;
 }
@@ -139,12 +130,11 @@ int tine__far_printer_start(struct far_printer **out, int manager, atomic_bool *
     struct far_printer *p = sys.calloc(1, sizeof *p);
     if (!p)
         return TINE_ENOMEM;
-    p->manager = manager;
     p->wrote = wrote;
     list_init(&p->blocks);
-    pthread_mutex_init(&p->lock, NULL);
+    tine__hand_init(&p->hand, manager);
     pthread_cond_init(&p->more, NULL);
-    int err = tine__thread_start(&p->thread, run, p);
+    int err = tine__hand_start(&p->hand, run, p);
     if (err)
         free_printer(p);
     else
@@ -162,31 +152,25 @@ void tine__far_printer_put(struct far_printer *p, struct far_output *o, enum far
         memcpy(b->bytes, bytes, n);
     atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
     o->given += weight(b);
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->hand.lock);
     list_push(&p->blocks, &b->node);
     pthread_cond_signal(&p->more);
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&p->hand.lock);
 }
 
 bool tine__far_printer_finish(struct far_printer *p) {
     if (!p)
         return true;
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&p->hand.lock);
     p->finish = true;
     pthread_cond_signal(&p->more);
-    bool over = p->over;
-    pthread_mutex_unlock(&p->lock);
+    bool over = p->hand.over;
+    pthread_mutex_unlock(&p->hand.lock);
     return over;
 }
 
 void tine__far_printer_forsake(struct far_printer *p) {
-    pthread_mutex_lock(&p->lock);
-    bool over = p->over;
-    p->forsaken = !over;
-    if (!over)
-        pthread_detach(p->thread);
-    pthread_mutex_unlock(&p->lock);
-    if (over)
+    if (!tine__hand_forsake(&p->hand))
         tine__far_printer_close(p);
 }
 
@@ -194,6 +178,6 @@ void tine__far_printer_close(struct far_printer *p) {
     if (!p)
         return;
     tine__far_printer_finish(p);
-    pthread_join(p->thread, NULL);
+    tine__hand_join(&p->hand);
     free_printer(p);
 }

@@ -246,11 +246,9 @@ static void read_notes(struct local *l) {
         struct output_note note;
         char label[PRINT_LABEL];
     } packet;
-    for (;;) {
+    while (!l->deserted) {
         int fds[2] = {-1, -1}, nfds = 2;
-        ssize_t n = l->deserted
-                        ? TINE_EAGAIN
-                        : tine__control_receive(l->notes, &packet, sizeof packet, fds, &nfds);
+        ssize_t n = tine__control_receive(l->notes, &packet, sizeof packet, fds, &nfds);
         if (n == 0)
             end_notes(l);
         if (n == TINE_EAGAIN || n == 0 || (n < 0 && errno != EMFILE && errno != EMSGSIZE))

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/sys.h"
-#include "base/thread.h"
 #include "ipc/control.h"
+#include "site/hand.h"
 #include "site/lines.h"
 #include "worker/protocol.h"
 
@@ -36,13 +36,9 @@ struct job {
 };
 
 struct printer {
-    pthread_t thread;
-    pthread_mutex_t lock; /* protects `over` and `forsaken` */
-    bool over;
-    bool forsaken; /* nobody waits for the thread: it frees everything itself */
+    struct hand hand;
     atomic_bool finish;
-    int socket;  /* a copy, since the thread may outlive the site */
-    int manager; /* borrowed */
+    int socket; /* a copy, since the thread may outlive the site */
     int epoll;
     struct list jobs;
     unsigned loose;
@@ -172,7 +168,7 @@ static void end_task(struct printer *p, const struct print_note *note) {
 static void free_printer(struct printer *p) {
     tine__close(&p->epoll);
     tine__close(&p->socket);
-    pthread_mutex_destroy(&p->lock);
+    tine__hand_free(&p->hand);
     free(p);
 }
 
@@ -234,13 +230,7 @@ static void *run(void *arg) {
         else
             free_job(p, job);
     }
-    pthread_mutex_lock(&p->lock);
-    p->over = true;
-    bool forsaken = p->forsaken;
-    if (!forsaken)
-        tine__fd_ring(p->manager); /* with the lock held: after that the event may be closed */
-    pthread_mutex_unlock(&p->lock);
-    if (forsaken)
+    if (tine__hand_ends(&p->hand))
         free_printer(p);
     return NULL;
 }
@@ -252,7 +242,7 @@ static int start_thread(struct printer *p) {
     if ((p->epoll = tine__fd_epoll()) == -1 ||
         sys.epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->socket, &notes) == -1)
         return TINE_ESYSTEM;
-    return tine__thread_start(&p->thread, run, p);
+    return tine__hand_start(&p->hand, run, p);
 }
 
 int tine__printer_start(struct printer **out, int socket, int manager) {
@@ -260,9 +250,8 @@ int tine__printer_start(struct printer **out, int socket, int manager) {
     if (!p)
         return TINE_ENOMEM;
     p->socket = tine__fd_copy(socket);
-    p->manager = manager;
     p->epoll = -1;
-    pthread_mutex_init(&p->lock, NULL);
+    tine__hand_init(&p->hand, manager);
     list_init(&p->jobs);
     int err = p->socket == -1 ? TINE_ESYSTEM : start_thread(p);
     if (err)
@@ -279,28 +268,17 @@ void tine__printer_finish(struct printer *p) {
 }
 
 bool tine__printer_over(struct printer *p) {
-    if (!p)
-        return true;
-    pthread_mutex_lock(&p->lock);
-    bool over = p->over;
-    pthread_mutex_unlock(&p->lock);
-    return over;
+    return !p || tine__hand_is_over(&p->hand);
 }
 
 void tine__printer_forsake(struct printer *p) {
-    pthread_mutex_lock(&p->lock);
-    bool over = p->over;
-    p->forsaken = !over;
-    if (!over)
-        pthread_detach(p->thread);
-    pthread_mutex_unlock(&p->lock);
-    if (over)
+    if (!tine__hand_forsake(&p->hand))
         tine__printer_close(p);
 }
 
 void tine__printer_close(struct printer *p) {
     if (!p)
         return;
-    pthread_join(p->thread, NULL);
+    tine__hand_join(&p->hand);
     free_printer(p);
 }
