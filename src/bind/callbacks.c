@@ -243,8 +243,7 @@ void tine__due_push(lua_State *L, int idx) {
     lua_pop(L, 1);
 }
 
-/* Make room in the queue on top (popped) for `n` entries behind the last one. */
-static void make_room(lua_State *L, lua_Integer last, lua_Integer n) {
+void tine__queue_room(lua_State *L, lua_Integer last, lua_Integer n) {
     for (lua_Integer i = 1; i <= n; i++) {
         lua_pushboolean(L, false);
         lua_rawseti(L, -2, last + i);
@@ -257,10 +256,10 @@ void tine__due_room(lua_State *L, int extras) {
     if (lua_getfield(L, extras, "gives") == LUA_TTABLE) {
         lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
         push_kept(L, KEPT_GIVES);
-        make_room(L, S->gives_last, 2 * n);
+        tine__queue_room(L, S->gives_last, 2 * n);
     }
     push_kept(L, KEPT_DUE);
-    make_room(L, S->due_last, 2); /* for its events, and for its callbacks */
+    tine__queue_room(L, S->due_last, 2); /* for its events, and for its callbacks */
     lua_settop(L, extras);
 }
 

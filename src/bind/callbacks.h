@@ -44,6 +44,9 @@ void tine__gives_run(lua_State *L);
 /* The future at `idx` is done: its callbacks, if any, become due. Room for them in the queues is
 ** made by the first function, before; the future's extras are at `extras`. */
 void tine__due_room(lua_State *L, int extras);
+/* Make room in the queue on top (popped) for `n` entries behind the last one, so that they can be
+** put there without memory. */
+void tine__queue_room(lua_State *L, lua_Integer last, lua_Integer n);
 void tine__callbacks_due(lua_State *L, struct future *f, int idx);
 /* Run all that is due. Raises `interrupted!`, and before anything was taken from the queue an error
 ** for too many nested C calls. */

@@ -53,9 +53,7 @@ void tine__watch_room(lua_State *L, int watch) {
     if (!w->queue)
         return;
     lua_getiuservalue(L, watch, WATCH_QUEUE);
-    lua_pushboolean(L, false);
-    lua_rawseti(L, -2, w->last + 1);
-    lua_pop(L, 1);
+    tine__queue_room(L, w->last, 1);
 }
 
 /* Note that the future at `idx` has ended. */
