@@ -227,7 +227,7 @@ static void give_up_all(struct sched *s, enum ending how) {
     while ((t = tine__policy_first(&s->policy)) != NULL) {
         if (t->nested) {
             tine__policy_remove(&s->policy, t);
-            list_push(&spared, &t->node);
+            list_push_front(&spared, &t->node); /* each goes back before those behind it */
         } else {
             give_up(s, t, how);
         }

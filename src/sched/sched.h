@@ -282,7 +282,8 @@ bool tine__sched_abort(struct sched *s, struct task *t);
 /* End all of the call without grace (the caller has taken that out of its settings): tasks that
 ** have not begun never run, the one that runs is ended by force. */
 void tine__sched_end_now(struct sched *s, struct task *t);
-/* Accept no more submits; with `cancel`, cancel all tasks that have not begun, except nested ones. */
+/* Accept no more submits; with `cancel`, cancel all tasks that have not begun, except nested
+** ones. */
 void tine__sched_shutdown(struct sched *s, bool cancel);
 /* End the workers now. WHY_TERMINATED: by SIGTERM, and by SIGKILL those that are there at
 ** `patience` (ns of the clock). Else by SIGKILL at once. */
