@@ -465,7 +465,8 @@ static void each_sleep_is_ended_once(void) {
     close_both();
 }
 
-/* When each that was dismissed woke all the others, a pool of 512 idle workers took half a minute to become one of four. */
+/* When each that was dismissed woke all the others, a pool of 512 idle workers took half a minute to
+** become one of four. */
 static void who_is_dismissed_is_woken_alone(void) {
     open_both();
     for (unsigned i = 62; i < 67; i++)

@@ -30,13 +30,13 @@ local function run(script, mode, workers, point, count)
         workers, point, count, ok and output or output .. " (exit " .. code .. ")"))
 end
 
-local modes, numbers = { "break", "replace" }, { 1, 4 }
+local modes, numbers, counts = { "break", "replace" }, { 1, 4 }, { 1, 2, 7 }
 
 local function run_all(script, points)
     for _, point in ipairs(points) do
         for _, mode in ipairs(modes) do
             for _, workers in ipairs(numbers) do
-                for _, count in ipairs { 1, 2, 7 } do
+                for _, count in ipairs(counts) do
                     run(script, mode, workers, point, count)
                 end
             end
@@ -47,7 +47,7 @@ end
 -- One case of each point; the mode, the workers and the count change from point to point.
 local function run_once(script, points)
     for p, point in ipairs(points) do
-        run(script, modes[p % 2 + 1], numbers[p // 2 % 2 + 1], point, ({ 1, 2, 7 })[p % 3 + 1])
+        run(script, modes[p % 2 + 1], numbers[p // 2 % 2 + 1], point, counts[p % 3 + 1])
     end
 end
 
