@@ -6,6 +6,12 @@ local here = require "spec.support.posix"
 
 local function same(...) return ... end
 
+-- Is this what Lua says when it gets no memory? Of a stack that cannot grow for that reason it says that it overflows.
+local function is_shortage(err)
+  local text = tostring(err)
+  return text:find "memory" or text:find "stack overflow"
+end
+
 -- Call fn() again and again, and refuse memory at its first allocation, its second one, ... until it needs no more;
 -- behind it, call check(), what memory there is.
 local function at_each_allocation(posix, fn, check)
@@ -17,7 +23,7 @@ local function at_each_allocation(posix, fn, check)
       subject.run()
     end)
     local refused = posix.feed()
-    assert(ok or tostring(err):find "memory" or tostring(err):find "stack overflow", err)
+    assert(ok or is_shortage(err), err)
     check(subject, n)
     n, fine = n + 1, refused and 0 or fine + 1
   until fine == 3 -- how many there are is not quite the same each time
@@ -135,7 +141,7 @@ for _, workers in ipairs { 0, 1, 2 } do
             for i, future in ipairs(futures) do
               local ok, x = future:pcall()
               -- the shortage may have hit the task itself, which ran on top of this one
-              assert(ok and x == i or not ok and tostring(x):find "memory", x)
+              assert(ok and x == i or not ok and is_shortage(x), x)
               assert(called[i] == 1, "called " .. called[i] .. " times")
             end
             if completed then for _ in completed do end end
