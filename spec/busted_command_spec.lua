@@ -421,12 +421,12 @@ io.open("pids", "a"):write(io.open "/proc/self/stat":read "n", "\n"):close()]]):
     local s = busted.shell(("ulimit -n 120; %s busted -j2 many"):format(busted.program))
     assert.matches("60 successes / 0 failures / 0 errors / 0 pending", s.out, 1, true)
     assert.same({ 60, "", 0 }, { select(2, s.out:gsub("y\n", "")), s.err, s.code })
-    s = busted.shell(("ulimit -n 120; %s busted -j 19 many"):format(busted.program)) -- as many workers as there can be
+    s = busted.shell(("ulimit -n 120; %s busted -j 14 many"):format(busted.program)) -- as many workers as there can be
     assert.same({ 60, "", 0 }, { select(2, s.out:gsub("y\n", "")), s.err, s.code })
-    s = busted.shell(("ulimit -n 120; %s busted -j 20 many"):format(busted.program))
+    s = busted.shell(("ulimit -n 120; %s busted -j 15 many"):format(busted.program))
     assert.same({ "", 2 }, { s.out, s.code })
-    assert.matches("tine busted: 20 spec files at a time want more open files than are allowed (ulimit -n): "
-      .. "at most 19 are possible", s.err, 1, true)
+    assert.matches("tine busted: 15 spec files at a time want more open files than are allowed (ulimit -n): "
+      .. "at most 14 are possible", s.err, 1, true)
   end)
 
   it("starts no workers for what one process does", function()

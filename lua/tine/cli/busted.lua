@@ -7,6 +7,7 @@
 --
 -- A worker runs one file, or several that were short in the last run, and is then replaced. The longest files go
 -- first.
+local events = require "tine.cli.busted.events"
 local host = require "tine.cli.host"
 local open_files = require "tine.cli.open_files"
 local replay = require "tine.cli.busted.replay"
@@ -26,7 +27,8 @@ usage: tine busted [-j N] [--split] [options of busted] [paths]
 
 ]]
 
-local AHEAD <const> = 4 -- tasks at a time for each worker; each has files open
+local AHEAD <const> = 4 -- tasks at a time for each worker
+local FILES <const> = 3 -- that are open for each: stdout, stderr, events
 
 -- --- the command line ----------------------------------------------------------------------------------------
 
@@ -58,9 +60,9 @@ local function parse(...)
     end
     i = i + 1
   end
-  local workers, why = open_files.choose(options.workers, "spec files")
+  local workers, why = open_files.choose(options.workers, "spec files", FILES)
   options.workers = workers or trouble.give_up("%s", why)
-  options.tasks = math.min(AHEAD * workers, open_files.tasks(workers))
+  options.tasks = math.min(AHEAD * workers, open_files.tasks(workers, FILES))
   return options, rest
 end
 
@@ -82,15 +84,12 @@ local function parameters()
   return list
 end
 
-local EVENTS <const> = 1 << 20 -- so many that tests never wait for a reader of events
-
 local Suite = {}
 Suite.__index = Suite
 
 function Suite:new_pool()
   return require "tine".pool {
     name = "tine busted", workers = self.options.workers, max_tasks_per_worker = 1, on_crash = "replace",
-    event_buffer = EVENTS,
     preload = function()
       require "tine.cli.busted.runner".load_ahead()
       require "tine.cli.busted.file"
@@ -112,18 +111,18 @@ function Suite:plan(files, part, parts, deal)
 end
 
 function Suite:submit(task)
-  task.out, task.err, task.events = streams.new(io.stdout), streams.new(io.stderr), {}
-  local names = {}
+  task.out, task.err = streams.new(io.stdout), streams.new(io.stderr)
+  local recorded, names = events.reader(), {}
   for i, file in ipairs(task.files) do names[i] = file.name end
   task.future = self.pool:with { label = table.concat(names, " ") }:submit("tine.cli.busted.file.run", {
     files = names, arg = self.arg, part = task.part, parts = task.parts, deal = task.deal,
     seed = self.busted.randomseed, parameters = self.parameters, out = task.out:path(), err = task.err:path(),
+    events = recorded:path(),
   })
   self.running = self.running + 1
-  for i in ipairs(task.files) do task.events[i] = {} end
-  task.future:on_event(function(_, i, event) table.insert(task.events[i], event) end)
   task.future:add_done_callback(function()
     self.running = self.running - 1
+    task.events = recorded:take(#names)
     task.out:finish()
     task.err:finish()
     task.ended = true

@@ -135,6 +135,7 @@ local OPTIONS <const> = others.add {
 }
 
 local BLOCK <const> = 1 << 20
+local FILES <const> = 2 -- that are open for each command: stdout, stderr
 
 -- Was an operand meant as an option? It has an option's name, and no file has that name.
 local function is_option(word)
@@ -276,8 +277,8 @@ local function run(o)
   local input = o.arguments and inputs.arguments(o.arguments, o.header) or inputs.files(o, how)
   local job = new_job(o, input)
   if not input:opens() then return trouble.TROUBLE end
-  o.writes_files = o.command and not o.line_buffer
-  local workers, why = open_files.choose(o.workers, o.writes_files and "commands")
+  o.files = o.command and not o.line_buffer and FILES or nil
+  local workers, why = open_files.choose(o.workers, o.files and "commands", o.files)
   o.workers = workers or give_up("%s", why)
   o.block = o.block or BLOCK
   if o.results then o.results = require "tine.cli.map.results".new(o.results, job.header, not o.dry_run) end

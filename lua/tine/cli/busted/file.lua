@@ -3,7 +3,8 @@
 -- The runner gets the arguments of the command line, so configuration, helpers, paths and filters are read as always.
 -- Only what it loads (these files), where it prints (nowhere) and how it ends are changed, by replacing modules that
 -- it requires. What tests print goes into files of the program; each event carries the positions in them, so that the
--- program can print the output where it belongs. Events are sent as they come, so they survive a crash.
+-- program can print the output where it belongs. Events are written as they come, so they survive a crash.
+local events = require "tine.cli.busted.events"
 local host = require "tine.cli.host"
 local runner = require "tine.cli.busted.runner"
 
@@ -11,19 +12,6 @@ local M = {}
 
 -- --- recording --------------------------------------------------------------------------------------------
 
--- A copy of what can be sent: no functions, and tables to a limited depth.
-local function plain(value, depth)
-  local kind = type(value)
-  if kind == "string" or kind == "number" or kind == "boolean" then return value end
-  if kind ~= "table" or depth == 0 then return nil end
-  local copy = {}
-  for k, v in next, value do
-    if type(k) == "string" or type(k) == "number" then copy[k] = plain(v, depth - 1) end
-  end
-  return copy
-end
-
-local DEPTH <const> = 6
 local FIELDS <const> = { "starttick", "endtick", "starttime", "endtime", "duration", "randomseed", "message" }
 
 -- An element as the program needs it: everything the first time, later only what may have changed.
@@ -33,10 +21,10 @@ local function describe_element(record, element)
   if not id then
     id = #record.elements + 1
     record.ids[element], record.elements[id] = id, element
-    copy.name, copy.descriptor, copy.trace = element.name, element.descriptor, plain(element.trace, DEPTH)
+    copy.name, copy.descriptor, copy.trace = element.name, element.descriptor, element.trace
   end
   copy.id = id
-  for _, field in ipairs(FIELDS) do copy[field] = plain(element[field], DEPTH) end
+  for _, field in ipairs(FIELDS) do copy[field] = element[field] end
   return copy
 end
 
@@ -55,10 +43,10 @@ local function add(record, channel, element, parent, ...)
   local is_shared = record.shared[record.busted.context.parent(element)]
   if is_shared and descriptor:find "teardown$" then top = OWN_END end
   local event = { channel, describe_element(record, element), top = top, out = host.size(1), err = host.size(2),
-                  once = is_shared and descriptor == "lazy_setup" or nil, args = table.pack(...) }
-  for i = 1, event.args.n do event.args[i] = plain(event.args[i], DEPTH) end
+                  file = math.max(record.n, 1), once = is_shared and descriptor == "lazy_setup" or nil,
+                  args = table.pack(...) }
   if parent then event.parent, event.seed = record.ids[parent], parent.randomseed end
-  record.emit(math.max(record.n, 1), event)
+  record.events:add(event)
 end
 
 local PRIORITY <const> = { priority = 1 }
@@ -254,19 +242,18 @@ local function redirect(job)
   end
 end
 
--- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err= }. Emits the
--- number of the file with each event; returns the seconds of each file, and of units, and for a part what all parts
--- must agree on.
+-- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, events= (paths) }.
+-- Returns the seconds of each file, and of units, and for a part what all parts must agree on.
 function M.run(job)
   redirect(job)
   arg = job.arg -- luacheck: globals arg
   local record = { ids = {}, elements = {}, shared = {}, top = OWN_BEGIN, n = 0, seconds = {}, units = {},
-                   emit = require "tine".worker.emit }
+                   events = events.writer(job.events) }
   runner.on_core(function(busted) record.busted = busted end)
   record_events(record, job)
   choose_files(job)
   runner.run()
-  local lost = host.output_error() -- `print` does not tell
+  local lost = host.output_error() or record.events.error -- `print` does not tell
   if lost then error("what its tests have written cannot be held: " .. lost, 0) end
   return record.seconds, record.units, record.dealt and plan_of(record.dealt)
 end

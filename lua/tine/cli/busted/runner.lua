@@ -2,6 +2,8 @@
 -- workers.
 local M = {}
 
+local NAME <const> = "busted" -- in messages
+
 -- --- replacing modules -----------------------------------------------------------------------------------------
 
 local originals = {} -- by name: modules that were replaced
@@ -28,17 +30,16 @@ function M.on_core(take)
   end)
 end
 
--- Calls see(args, err) with the parsed command line.
+-- Calls see(args, err) with the parsed command line. It is parsed when the runner has made the parser, and not when the
+-- runner has loaded all that it needs, too: what `see` starts has that time already.
 function M.on_arguments(see)
   M.wrap("busted.modules.cli", function(cli)
     return function(options)
       local parser = cli(options)
-      local parse = parser.parse
-      function parser.parse(...)
-        local args, err = parse(...)
-        see(args, err)
-        return args, err
-      end
+      parser:set_name(NAME)
+      local args, err = parser:parse(arg)
+      see(args, err)
+      function parser.parse() return args, err end
       return parser
     end
   end)
@@ -83,7 +84,7 @@ end
 function M.run()
   code = 0
   local runner = load_runner()
-  local call = load("local run, options = ... run(options) return true", "@busted") -- the name in messages
+  local call = load("local run, options = ... run(options) return true", "@" .. NAME)
   local ok, err = pcall(call, runner, { standalone = false })
   if not ok and err ~= ENDED then error(err, 0) end
   return code

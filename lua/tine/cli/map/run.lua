@@ -372,7 +372,7 @@ end
 local function limit_of(settings)
   local workers = settings.workers
   if settings.delay or settings.halt then return workers end -- jobs begin only one by one
-  local most = settings.writes_files and open_files.tasks(workers) or math.huge
+  local most = settings.files and open_files.tasks(workers, settings.files) or math.huge
   return math.min(most, settings.pipe and workers + 2 or settings.command and 2 * workers or 4 * workers)
 end
 
@@ -393,7 +393,7 @@ local no_progress <const> = { add = nothing, skip = nothing, close = nothing }
 
 -- Runs the job (map/work.lua) over the input; returns the exit code.
 -- settings: workers, ordered, lines, pipe, block, records, timeout, retries, delay, halt, joblog, results, quiet,
--- dry_run, line_buffer, progress, writes_files (outputs of commands are collected in files)
+-- dry_run, line_buffer, progress, files (how many collect the output of each command)
 function M.run(job, input, settings)
   local joblog = settings.joblog
   local self = setmetatable({
