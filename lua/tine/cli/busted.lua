@@ -154,13 +154,12 @@ end
 
 -- Starts all files, the longest first, but before them those that were never run.
 function Suite:start(files)
-  local total = 0
-  for _, file in ipairs(files) do total = total + (self.times[file.name] or 0) end
-  self.share = total / self.options.workers
   self.pool = self.pool or self:new_pool()
   self.tasks, self.queue, self.submitted, self.running, self.parameters = {}, {}, 0, 0, parameters()
   for _, file in ipairs(files) do self.tasks[file] = {} end -- by part; and `place`, the file's index in its task
-  for _, batch in ipairs(times_of.batches(self.times, files, self.share)) do
+  local batches
+  batches, self.share = times_of.batches(self.times, files, self.options.workers)
+  for _, batch in ipairs(batches) do
     local parts = #batch == 1 and self:parts_of(batch[1]) or 1
     local deal = times_of.deal(self.times, batch[1].name, parts)
     for part = 1, parts do self:plan(batch, part, parts, deal) end

@@ -30,15 +30,13 @@ end
 -- The key of a unit of a file (busted/file.lua).
 function M.unit(name, n) return name .. "\t" .. n end
 
--- The part for each unit of a file whose duration is known: the longest first, each to the part with the smallest
--- sum.
-function M.deal(times, name, parts)
-  local order, sums, deal = {}, {}, {}
-  if parts == 1 then return deal end
-  local function seconds(n) return times[M.unit(name, n)] end
-  while seconds(#order + 1) do order[#order + 1] = #order + 1 end
+-- Deals numbers of `seconds`, a list, to so many parts: the longest first, each to the part with the smallest sum.
+-- Returns the part of each.
+local function spread(seconds, parts)
+  local order, sums, part_of = {}, {}, {}
+  for n in ipairs(seconds) do order[n] = n end
   table.sort(order, function(a, b)
-    if seconds(a) ~= seconds(b) then return seconds(a) > seconds(b) end
+    if seconds[a] ~= seconds[b] then return seconds[a] > seconds[b] end
     return a < b
   end)
   for part = 1, parts do sums[part] = 0 end
@@ -47,18 +45,40 @@ function M.deal(times, name, parts)
     for part = 2, parts do
       if sums[part] < sums[least] then least = part end
     end
-    deal[n], sums[least] = least, sums[least] + seconds(n)
+    part_of[n], sums[least] = least, sums[least] + seconds[n]
   end
-  return deal
+  return part_of
+end
+
+-- The part for each unit of a file whose duration is known.
+function M.deal(times, name, parts)
+  local seconds = {}
+  if parts == 1 then return seconds end
+  repeat
+    local n = #seconds + 1
+    seconds[n] = times[M.unit(name, n)]
+  until not seconds[n]
+  return spread(seconds, parts)
 end
 
 local SHORTEST <const>, LONGEST <const> = 0.2, 0.5 -- seconds of a batch: starting a worker takes a fraction of that
 
--- The files in the order in which to start them: those without known times, then the longest first. Short files are
--- put into batches, so that no worker is started for less than its start costs. share: the seconds of one worker
-function M.batches(times, files, share)
+-- One batch for each worker.
+local function deal_out(times, files, workers)
+  local seconds, batches = {}, {}
+  for n, file in ipairs(files) do seconds[n] = times[file.name] end
+  for n, part in ipairs(spread(seconds, workers)) do
+    local batch = batches[part] or { seconds = 0, at = part }
+    batches[part] = batch
+    batch[#batch + 1] = files[n]
+    batch.seconds = batch.seconds + seconds[n]
+  end
+  return batches
+end
+
+-- Short files next to each other in a batch; others alone, as those whose time is not known.
+local function gather(times, files, enough)
   local list, batch = {}, nil
-  local enough = math.min(math.max(share / 8, math.min(share, SHORTEST)), LONGEST)
   for _, file in ipairs(files) do
     local seconds = times[file.name] or math.huge
     if batch and batch.seconds + seconds / 2 <= enough then
@@ -70,11 +90,24 @@ function M.batches(times, files, share)
       if seconds < enough then batch = new end
     end
   end
+  return list
+end
+
+-- The files in the order in which to start them: those without known times, then the longest first. Short files are
+-- put into batches, so that no worker is started for less than its start costs.
+function M.batches(times, files, workers)
+  local total, known = 0, true
+  for _, file in ipairs(files) do
+    total, known = total + (times[file.name] or 0), known and times[file.name] ~= nil
+  end
+  local share = total / workers
+  local list = known and share <= LONGEST and deal_out(times, files, workers)
+    or gather(times, files, math.min(math.max(share / 8, math.min(share, SHORTEST)), LONGEST))
   table.sort(list, function(a, b)
     if a.seconds ~= b.seconds then return a.seconds > b.seconds end
     return a.at < b.at
   end)
-  return list
+  return list, share
 end
 
 function M.write(times)
