@@ -197,6 +197,15 @@ describe("tine map", function()
     assert.same({ out = "y\n", err = "141\n", code = 0 }, s)
   end)
 
+  -- It wrote again and again, for ever.
+  it("ends as quietly where SIGPIPE is blocked, or cannot end it as the first process of a container", function()
+    for _, how in ipairs { "env --block-signal=PIPE", "unshare -rpf --kill-child" } do
+      local s = shell.run(("yes | (timeout -s KILL 60 %s %s map _; echo $? >&2) | head -n 1"):format(how, TINE))
+      if s.err:find "^unshare: " then return pending "a pid namespace of its own" end
+      assert.same({ out = "y\n", err = "141\n", code = 0 }, s)
+    end
+  end)
+
   it("passes endless input in constant memory", function()
     if (os.getenv "TINE_SANITIZE" or "") ~= "" then
       pending "a sanitizer's shadow memory does not fit under the limit"

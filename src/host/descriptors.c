@@ -191,10 +191,16 @@ static bool wait_for_room(int fd) {
     return poll(&p, 1, -1) != -1;
 }
 
-/* When the reader has gone, end as other filters do, also if the signal was ignored. */
-static void die_of_sigpipe(void) {
+/* When the reader has gone, end as other filters do, also if the signal was ignored or blocked. The
+** first process of a pid namespace (the program of a container) survives its own signals. */
+static _Noreturn void die_of_sigpipe(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
     signal(SIGPIPE, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     raise(SIGPIPE);
+    _exit(128 + SIGPIPE);
 }
 
 /* write(fd, text [, at]) -> the offset behind what was written, from 1. After an interrupt that is
