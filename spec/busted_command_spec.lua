@@ -481,6 +481,13 @@ error "no lfs"]])
     assert.matches("what its tests have written cannot be held: ", s.out, 1, true)
   end)
 
+  it("ends with 2 where /proc does not lead workers to its files", function()
+    local s = busted.shell(("unshare -rpf --kill-child %s busted spec/deep"):format(busted.program))
+    if s.err:find "^unshare: " then return pending "a pid namespace of its own" end
+    assert.matches("^tine busted: workers cannot open a file of this program: /proc/1/fd/%d+: [^\n]+\n$", s.err)
+    assert.equal(2, s.code)
+  end)
+
   it("refuses a wrong number of workers", function()
     local s = busted.run "-j x"
     assert.same({ "", 2 }, { s.out, s.code })

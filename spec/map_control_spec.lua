@@ -369,6 +369,17 @@ describe("tine map", function()
       assert.equal(2, map.run "-x 'echo {}' ::: a >&-".code)
     end)
 
+    -- Each command failed, of which the joblog told, or wrote into a file of another process.
+    it("with 2 when /proc does not lead workers to its files", function()
+      for _, how in ipairs { "", "--line-buffer", "--results r" } do
+        local s = map.shell(("unshare -rpf --kill-child %s map --joblog astray.log %s -x echo ::: a b"):format(
+          map.program, how))
+        if s.err:find "^unshare: " then return pending "a pid namespace of its own" end
+        assert.matches("^tine map: workers cannot open a file of this program: /proc/1/fd/%d+: [^\n]+\n$", s.err)
+        assert.same({ "", 2, HEADER }, { s.out, s.code, map.contents "astray.log" })
+      end
+    end)
+
     -- The other process that has the pipe may have made it non-blocking: then the wait for room went on after Ctrl-C.
     for how, first in pairs {
       [""] = ":",

@@ -99,10 +99,19 @@ static int cli_duplicate(lua_State *L) {
     return luaL_fileresult(L, dup2(descriptor(L, 1), descriptor(L, 2)) != -1, NULL);
 }
 
-/* path(fd) -> a name by which processes of this user can open it */
+/* path(fd) -> a name by which our workers can open it; nil and why there is none: /proc is missing,
+** another pid namespace's, or shows nothing of this program, which only root may read. */
 static int cli_path(lua_State *L) {
-    lua_pushfstring(L, "/proc/%d/fd/%d", (int)getpid(), descriptor(L, 1));
-    return 1;
+    int fd = descriptor(L, 1);
+    struct stat ours, named;
+    const char *path = lua_pushfstring(L, "/proc/%d/fd/%d", (int)getpid(), fd);
+    if (fstat(fd, &ours) == -1 || stat(path, &named) == -1)
+        return luaL_fileresult(L, 0, path);
+    if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
+        return 1;
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: /proc is not of this pid namespace", path);
+    return 2;
 }
 
 /* size(fd) -> bytes; 0 for other descriptors than files */

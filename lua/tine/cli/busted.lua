@@ -311,7 +311,7 @@ local function run(...)
     trouble.give_up("busted is not installed for Lua 5.4 (Debian: lua-busted, LuaRocks: busted): %s",
       tostring(why):match "^[^\n]*")
   end
-  rest[0], rest[-1] = program_of_busted(), assert(host.program())
+  rest[0], rest[-1] = program_of_busted(), host.program() or "tine"
   arg = rest -- luacheck: globals arg
   local self = setmetatable({ options = options, arg = rest, times = times_of.read(), new_times = {} }, Suite)
   prepare_modules(self)

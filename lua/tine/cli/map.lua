@@ -285,8 +285,8 @@ local function run(o)
   if o.joblog then o.joblog = require "tine.cli.map.joblog"[o.dry_run and "look" or "open"](o.joblog, o.resume) end
   o.progress = o.progress and require "tine.cli.map.progress".new(input:total()) or nil
   if o.line_buffer then
-    local host = require "tine.cli.host"
-    job.lock = host.path(require "tine.cli.map.output".temporary())
+    local outputs = require "tine.cli.map.output"
+    job.lock = outputs.path(outputs.temporary())
   end
   return require "tine.cli.map.run".run(job, input, o)
 end

@@ -21,7 +21,10 @@ function M.new(to)
 end
 
 -- A name by which the worker can open the file.
-function Stream:path() return host.path(self.fd) end
+function Stream:path()
+  local path, err = host.path(self.fd)
+  return path or give_up("workers cannot open a file of this program: %s", err)
+end
 
 -- The task has ended.
 function Stream:finish()

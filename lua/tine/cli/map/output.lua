@@ -174,9 +174,11 @@ end
 local paths = {}
 
 function M.path(fd)
-  local path = paths[fd] or host.path(fd)
-  paths[fd] = path
-  return path
+  if not paths[fd] then
+    local path, err = host.path(fd)
+    paths[fd] = path or give_up("workers cannot open a file of this program: %s", err)
+  end
+  return paths[fd]
 end
 
 local function keep(fd, empty)
