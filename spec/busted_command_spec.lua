@@ -472,13 +472,16 @@ error "no lfs"]])
 
   -- It was cut off, and the run was a success.
   it("fails where what tests write cannot be held", function()
-    busted.file("chatty_spec.lua", [[it("prints", function() print(("x"):rep(200000)) end)]])
-    local small = ("unshare -rm sh -c 'mount -t tmpfs -o size=64k tmpfs other 2>/dev/null && %s'")
+    local small = "unshare -rm sh -c 'mount -t tmpfs -o size=64k tmpfs other 2>/dev/null && %s'"
     if not busted.shell(small:format "echo yes").out:find "yes" then return pending "a disk of its own" end
-    local s = busted.shell(small:format(("TMPDIR=$PWD/other %s busted -o TAP chatty_spec.lua"):format(busted.program
-      :gsub("'", ""))))
-    assert.equal(1, s.code)
-    assert.matches("what its tests have written cannot be held: ", s.out, 1, true)
+    local program = busted.program:gsub("'", "")
+    for _, writes in ipairs { [[print(("x"):rep(200000))]], [[io.stderr:write(("x"):rep(200000))]],
+                              [[os.execute "yes | head -c 200000 2>/dev/null"]] } do
+      busted.file("chatty_spec.lua", ([[it("writes", function() %s end)]]):format(writes))
+      local s = busted.shell(small:format(("TMPDIR=$PWD/other %s busted -o TAP chatty_spec.lua"):format(program)))
+      assert.equal(1, s.code)
+      assert.matches("what its tests have written cannot be held: ", s.out, 1, true)
+    end
   end)
 
   it("ends with 2 where /proc does not lead workers to its files", function()

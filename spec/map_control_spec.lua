@@ -369,6 +369,25 @@ describe("tine map", function()
       assert.equal(2, map.run "-x 'echo {}' ::: a >&-".code)
     end)
 
+    -- Few commands tell: their output was cut off, the exit code was 0, and --resume did not run them again.
+    it("with 2 when what commands write does not fit where it is held, or into --results", function()
+      map.shell "mkdir -p small"
+      local on_small = "unshare -rm sh -c 'mount -t tmpfs -o size=64k tmpfs small 2>/dev/null && %s'"
+      if not map.shell(on_small:format "echo yes").out:find "yes" then return pending "a disk of its own" end
+      local command = "TMPDIR=$PWD/small " .. map.program:gsub("'", "") .. " map "
+      local function run(options) return map.shell(on_small:format(command .. options .. " -x sh ::: unheard")) end
+      map.file("unheard", "yes | head -c 200000 2>/dev/null; true")
+      for how, message in pairs {
+        [""] = "cannot hold what commands write", ["--results small/r"] = "cannot write results",
+        ["-q --results small/r/{}/out"] = "cannot write results",
+      } do
+        local s = run("--joblog small.log " .. how)
+        assert.same({ ("tine map: %s: No space left on device\n"):format(message), 2 }, { s.err, s.code })
+        assert.equal(HEADER, map.contents "small.log")
+      end
+      assert.same({ out = "", err = "", code = 0 }, run "-q")
+    end)
+
     -- Each command failed, of which the joblog told, or wrote into a file of another process.
     it("with 2 when /proc does not lead workers to its files", function()
       for _, how in ipairs { "", "--line-buffer", "--results r" } do

@@ -54,9 +54,9 @@ static int unlinked(const char *folder) {
     return fd;
 }
 
-/* temporary() -> fd of a file without a name, in $TMPDIR or /tmp */
+/* temporary([folder]) -> fd of a file without a name, in $TMPDIR or /tmp if nothing is said */
 static int cli_temporary(lua_State *L) {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = luaL_optstring(L, 1, getenv("TMPDIR"));
     if (!folder || !*folder) /* empty is unset, as for mktemp(1) */
         folder = "/tmp";
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -66,6 +66,17 @@ static int cli_temporary(lua_State *L) {
         return luaL_fileresult(L, 0, folder);
     lua_pushinteger(L, fd);
     return 1;
+}
+
+/* room(fd) -> whether this file, which is empty and stays so, could grow; nil and why not */
+static int cli_room(lua_State *L) {
+    static const char bytes[8193]; /* more than any file system keeps beside the blocks of a file */
+    int fd = descriptor(L, 1);
+    ssize_t n = pwrite(fd, bytes, sizeof bytes, 0);
+    if (n > 0 && n < (ssize_t)sizeof bytes)
+        n = pwrite(fd, bytes, sizeof bytes - (size_t)n, n); /* says why it was less */
+    bool ok = n != -1 && ftruncate(fd, 0) == 0;
+    return luaL_fileresult(L, ok, NULL);
 }
 
 /* memory(text) -> fd of a file in memory with this content */
@@ -310,12 +321,25 @@ static int cli_copy(lua_State *L) {
 
 void add_descriptors(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"open", cli_open},         {"temporary", cli_temporary}, {"memory", cli_memory},
-        {"close", cli_close},       {"duplicate", cli_duplicate}, {"path", cli_path},
-        {"size", cli_size},         {"remaining", cli_remaining}, {"file_size", cli_file_size},
-        {"truncate", cli_truncate}, {"contents", cli_contents},   {"collect", cli_collect},
-        {"write", cli_write},       {"lock", cli_lock},           {"make_folder", cli_make_folder},
-        {"poll", cli_poll},         {"copy", cli_copy},           {NULL, NULL},
+        {"open", cli_open},
+        {"temporary", cli_temporary},
+        {"memory", cli_memory},
+        {"room", cli_room},
+        {"close", cli_close},
+        {"duplicate", cli_duplicate},
+        {"path", cli_path},
+        {"size", cli_size},
+        {"remaining", cli_remaining},
+        {"file_size", cli_file_size},
+        {"truncate", cli_truncate},
+        {"contents", cli_contents},
+        {"collect", cli_collect},
+        {"write", cli_write},
+        {"lock", cli_lock},
+        {"make_folder", cli_make_folder},
+        {"poll", cli_poll},
+        {"copy", cli_copy},
+        {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

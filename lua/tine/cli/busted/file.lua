@@ -242,6 +242,15 @@ local function redirect(job)
   end
 end
 
+-- Few programs tell that they could not write, and `print` does not: where no file can grow now, output may be missing.
+-- Returns why.
+local function no_room()
+  local fd, err = host.temporary()
+  local _, why = host.room(fd or error(err, 0))
+  host.close(fd)
+  return why
+end
+
 -- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, events= (paths) }.
 -- Returns the seconds of each file, and of units, and for a part what all parts must agree on.
 function M.run(job)
@@ -253,7 +262,7 @@ function M.run(job)
   record_events(record, job)
   choose_files(job)
   runner.run()
-  local lost = host.output_error() or record.events.error -- `print` does not tell
+  local lost = host.output_error() or record.events.error or no_room()
   if lost then error("what its tests have written cannot be held: " .. lost, 0) end
   return record.seconds, record.units, record.dealt and plan_of(record.dealt)
 end

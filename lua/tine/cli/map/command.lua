@@ -7,6 +7,7 @@ local host = require "tine.cli.host"
 local results = require "tine.cli.map.results"
 local tagged = require "tine.cli.map.tag"
 local template = require "tine.cli.map.template"
+local give_up = require "tine.cli.trouble".give_up
 local log_entry = require "tine.cli.map.work".log_entry
 local words = require "tine.cli.map.words"
 local write_all = require "tine.cli.write"
@@ -21,6 +22,7 @@ function M.prepare(job)
     worker = tine.worker.id,
     null = assert(host.open("/dev/null", "r")),
     lock = job.lock and assert(host.open(job.lock, "a")),
+    file = not (job.line_buffer or job.quiet or job.results) and assert(host.temporary()), -- beside those of outputs
   }
 end
 
@@ -129,10 +131,23 @@ end
 
 -- --- complete outputs ------------------------------------------------------------------------------------------
 
-local function run_grouped(state, work, input, out_path, err_path)
+-- Commands seldom tell that they could not write. Where no file can grow now, some of what this one wrote may be
+-- missing. folder: of --results
+local function check_room(state, folder)
+  local function must(ok, err)
+    if ok then return ok end
+    give_up(folder and "cannot write results: %s" or "cannot hold what commands write: %s", err)
+  end
+  local fd <const> = folder and must(host.temporary(folder)) or state.file
+  if fd then must(host.room(fd)) end
+  if folder then host.close(fd) end
+end
+
+local function run_grouped(state, work, input, out_path, err_path, folder)
   local out, err = assert(host.open(out_path, "a")), assert(host.open(err_path, "a"))
   local child <close> = spawn(state, work, input, out, err)
   local code, signal = wait(child)
+  check_room(state, folder)
   local bytes = host.size(out)
   host.close(out)
   host.close(err)
@@ -143,7 +158,7 @@ end
 
 -- Runs the command for a record (with --pipe: with this text as its input). Returns the exit code, the signal that
 -- ended it or 0, the command if it has failed, and a line for the joblog.
-function M.command(text, number, out_path, err_path)
+function M.command(text, number, out_path, err_path, folder)
   local state = require "tine".worker.state.map_command
   local job = state.job
   local work = M.work(job, state.split, text, number, state.worker)
@@ -154,7 +169,7 @@ function M.command(text, number, out_path, err_path)
     state.tag = job.tag and work.record
     code, signal, bytes = run_line_buffered(state, work, input, out_path, err_path)
   else
-    code, signal, bytes = run_grouped(state, work, input, out_path, err_path)
+    code, signal, bytes = run_grouped(state, work, input, out_path, err_path, folder)
   end
   local seconds = host.clock() - clock
   if job.pipe then host.close(input) end

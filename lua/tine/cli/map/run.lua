@@ -82,13 +82,14 @@ end
 
 -- --- starting --------------------------------------------------------------------------------------------
 
--- Opens the files for the output of a job's command; returns their paths.
+-- Opens the files for the output of a job's command; returns their paths, and the folder of results.
 function Run:open_files(job)
-  local s = self.settings
+  local s, folder = self.settings, nil
   if s.results then
     local out, err = s.results(self:work_of(job))
     if s.line_buffer then return out, err end
     job.out, job.err = results.open_file(out, "w"), results.open_file(err, "w")
+    folder = out:match "^.*/" or "."
   elseif s.line_buffer then
     return nil
   elseif s.quiet then
@@ -96,7 +97,7 @@ function Run:open_files(job)
   else
     job.out, job.err = outputs.temporary(), outputs.temporary()
   end
-  return outputs.path(job.out), outputs.path(job.err)
+  return outputs.path(job.out), outputs.path(job.err), folder
 end
 
 function Run:submit(job)
