@@ -305,6 +305,34 @@ describe("a buffer", function()
     assert.equal(8, #keep)
   end)
 
+  -- To the collector each is some bytes: a process that was given large ones held them all, until memory was at an end.
+  it("that has come from another process is given back before there are many", function()
+    local function mapped() -- MiB of buffers in this process; nothing was written to them
+      local sum = 0
+      for line in io.lines "/proc/self/maps" do
+        local from, to = line:match "^(%x+)%-(%x+) .*tine%-arena"
+        if from then sum = sum + tonumber(to, 16) - tonumber(from, 16) end
+      end
+      return sum >> 20
+    end
+    local function make(bytes) return require "tine".buffer(bytes) end
+    local pool <close> = tine.pool(1)
+    collectgarbage()
+    local before, most = mapped(), 0
+    for _ = 1, 24 do
+      pool:submit(function(buf) return #buf end, tine.buffer(64 << 20)):result()
+      most = math.max(most, pool:submit(mapped):result() - before)
+    end
+    assert.is_true(most <= 448, most)
+    collectgarbage()
+    before, most = mapped(), 0
+    for _ = 1, 24 do
+      pool:submit(make, 64 << 20):result()
+      most = math.max(most, mapped() - before)
+    end
+    assert.is_true(most <= 448, most)
+  end)
+
   it("is made in a preload, too, and is then one for all workers", function()
     local pool <close> = tine.pool {
       workers = 2,

@@ -5,19 +5,6 @@
 #include "bind/errors.h"
 #include "data/data.h"
 
-/* The collector does not know how much memory its userdata stand for, so it is run after so many
-** bytes. */
-#define MUCH ((uint64_t)256 << 20)
-
-static void collect_after(lua_State *L, uint64_t bytes) {
-    struct state *S = state_of(L);
-    S->shared += bytes;
-    if (S->shared < MUCH)
-        return;
-    S->shared = 0;
-    lua_gc(L, LUA_GCCOLLECT);
-}
-
 static int refuse(lua_State *L, int err, const char *what) {
     int error = errno;
     return tine__error(L, err, "cannot make a %s: %s", what,
@@ -33,7 +20,6 @@ int tine__data_refuse_forked(lua_State *L) {
 int tine__data_buffer(lua_State *L) {
     lua_Integer size = luaL_checkinteger(L, 1);
     luaL_argcheck(L, size >= 0, 1, "a size must not be negative");
-    collect_after(L, (uint64_t)size);
     int err = tine__buffer_new(L, (uint64_t)size);
     if (err) { /* a collection may free what was missing */
         lua_gc(L, LUA_GCCOLLECT);
@@ -54,7 +40,6 @@ int tine__data_freeze(lua_State *L) {
         return refuse(L, err, "frozen table");
     if (err)
         return tine__error(L, err, "%s", lua_tostring(L, -1));
-    collect_after(L, tine__data_of(L, -1, NULL)->size);
     return 1;
 }
 

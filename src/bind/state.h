@@ -115,8 +115,6 @@ struct state {
     const void *known[KNOWN];
     atomic_bool stirred; /* inbox.stirred of all its cores */
     uint64_t changes;    /* grows when news is taken and pools are opened or joined */
-    /* Bytes of buffers and images made since the last collection that was run for them (data.c). */
-    uint64_t shared;
 };
 
 /* Make the closer: a userdata whose __gc must run before all others of the module at lua_close. It

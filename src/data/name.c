@@ -1,7 +1,9 @@
 /* How messages refer to buffers and views. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/why.h"
 #include "data/internal.h"
 #include "tine.h"
 
@@ -34,17 +36,23 @@ struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
     return r;
 }
 
-static const char *reason(int err) {
-    return err == TINE_EINVALID ? "it is not there any more" : tine_error_text(err);
+static const char *reason(int err, int error) {
+    return err == TINE_EINVALID  ? "it is not there any more"
+           : err == TINE_ESYSTEM ? tine__why_text(error)
+                                 : tine_error_text(err);
 }
 
 void tine__data_push(lua_State *L, const struct data_name *name) {
     struct region *r;
     enum region_kind kind = name->kind == REGION_IMAGE ? REGION_IMAGE : REGION_BUFFER;
     int err = tine__region_open(&r, &name->handle, kind);
+    if (err && err != TINE_EINVALID) { /* a collection may free what was missing */
+        lua_gc(L, LUA_GCCOLLECT);
+        err = tine__region_open(&r, &name->handle, kind);
+    }
     if (err)
         luaL_error(L, "the memory of a %s cannot be had: %s",
-                   kind == REGION_IMAGE ? "frozen table" : "buffer", reason(err));
+                   kind == REGION_IMAGE ? "frozen table" : "buffer", reason(err, errno));
     if (kind == REGION_IMAGE)
         tine__view_push(L, r, name->place);
     else

@@ -68,6 +68,40 @@ int tine__object_gc(lua_State *L) {
     return 0;
 }
 
+/* The collector does not know how much memory its userdata stand for, whether it was made here or
+** has come from elsewhere. So it is run after so many bytes. One that comes again and again is kept
+** by somebody else, and counts once. */
+#define MUCH ((lua_Integer)256 << 20)
+
+/* registry key: a table of the last region that was counted of each index; at 0 the bytes since the
+** collector was run */
+static const char counted_key;
+
+static void push_counted(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &counted_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &counted_key);
+}
+
+static void count(lua_State *L, const struct object *o) {
+    const struct handle h = tine__region_handle(o->region);
+    lua_Integer name = (lua_Integer)(h.arena ^ h.generation), at = (lua_Integer)h.index + 1;
+    push_counted(L);
+    bool again = lua_rawgeti(L, -1, at) == LUA_TNUMBER && lua_tointeger(L, -1) == name;
+    lua_rawgeti(L, -2, 0);
+    lua_Integer sum = lua_tointeger(L, -1) + (again ? 0 : (lua_Integer)o->size);
+    lua_pushinteger(L, name);
+    lua_rawseti(L, -4, at);
+    lua_pushinteger(L, sum < MUCH ? sum : 0);
+    lua_rawseti(L, -4, 0);
+    lua_pop(L, 3);
+    if (sum >= MUCH)
+        lua_gc(L, LUA_GCCOLLECT);
+}
+
 struct push {
     struct region *region;
     void (*push_class)(lua_State *L);
@@ -94,6 +128,7 @@ static int push_object(lua_State *L) {
     lua_setmetatable(L, -2);
     p->object = o;
     p->region = NULL;
+    count(L, o);
     return 1;
 }
 
