@@ -6,7 +6,7 @@
 --
 -- A record is a string, as string.pack "s4" writes it: the event as a constructor of Lua.
 local host = require "tine.cli.host"
-local give_up = require "tine.cli.trouble".give_up
+local unnamed = require "tine.cli.unnamed"
 
 local M = {}
 
@@ -51,14 +51,10 @@ end
 local Reader = {}
 Reader.__index = Reader
 
-function M.reader()
-  local fd, err = host.temporary()
-  if not fd then give_up("cannot hold what tests do: %s", err) end
-  return setmetatable({ fd = fd }, Reader)
-end
+function M.reader() return setmetatable({ fd = unnamed.new "what tests do" }, Reader) end
 
 -- A name by which the worker can open the file.
-function Reader:path() return host.path(self.fd) end
+function Reader:path() return unnamed.path(self.fd) end
 
 -- The events of each of so many files, in order. Closes their own. The last record of a process that has died may be
 -- cut off.

@@ -3,7 +3,7 @@
 -- The worker writes it into an unnamed file, so that it survives the worker's death. When the task has ended it is
 -- moved to memory unless it is long, because a suite may have more files than a process may have open.
 local host = require "tine.cli.host"
-local give_up = require "tine.cli.trouble".give_up
+local unnamed = require "tine.cli.unnamed"
 
 local M = {}
 
@@ -15,16 +15,11 @@ Stream.__index = Stream
 
 -- to: io.stdout or io.stderr
 function M.new(to)
-  local fd, err = host.temporary()
-  if not fd then give_up("cannot hold what tests write: %s", err) end
-  return setmetatable({ fd = fd, to = to, at = 0 }, Stream)
+  return setmetatable({ fd = unnamed.new "what tests write", to = to, at = 0 }, Stream)
 end
 
 -- A name by which the worker can open the file.
-function Stream:path()
-  local path, err = host.path(self.fd)
-  return path or give_up("workers cannot open a file of this program: %s", err)
-end
+function Stream:path() return unnamed.path(self.fd) end
 
 -- The task has ended.
 function Stream:finish()

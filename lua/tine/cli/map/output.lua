@@ -9,6 +9,7 @@ local host = require "tine.cli.host"
 local open_files = require "tine.cli.open_files"
 local tagged = require "tine.cli.map.tag"
 local give_up = require "tine.cli.trouble".give_up
+local unnamed = require "tine.cli.unnamed"
 local write_all = require "tine.cli.write"
 
 local M = {}
@@ -162,22 +163,14 @@ local spare = {}
 
 -- A descriptor of an empty unnamed file.
 function M.temporary()
-  local fd = table.remove(spare)
-  if fd then return fd end
-  local err
-  fd, err = host.temporary()
-  if not fd then give_up("cannot hold what commands write: %s", err) end
-  return fd
+  return table.remove(spare) or unnamed.new "what commands write"
 end
 
 -- Names by which workers open the files, by descriptor.
 local paths = {}
 
 function M.path(fd)
-  if not paths[fd] then
-    local path, err = host.path(fd)
-    paths[fd] = path or give_up("workers cannot open a file of this program: %s", err)
-  end
+  paths[fd] = paths[fd] or unnamed.path(fd)
   return paths[fd]
 end
 
