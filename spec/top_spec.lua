@@ -229,6 +229,81 @@ describe("tine top", function()
   end)
 end)
 
+describe("tine top of many pools", function()
+  teardown(leftovers.none)
+
+  local it = os.execute "command -v script >/dev/null" and it or pending -- it makes terminals
+
+  local POOLS <const> = [[
+    local tine = require "tine"
+    for i = 1, 4 do
+      local pool = tine.pool { workers = 2, name = "pool " .. i }
+      local labelled = pool:with { label = "task of " .. i }
+      local a, b = labelled:submit(tine.sleep, math.huge), labelled:submit(tine.sleep, math.huge)
+      repeat until a:running() and b:running()
+      _G[i] = { pool, a, b }
+    end
+    print "ready"
+    while true do end
+  ]]
+
+  local p, name, terminal, seen
+  before_each(function()
+    p, name, seen = program.start(POOLS), os.tmpname(), 0
+    assert.equal("ready", p:line())
+    local command = ("tty; stty cols 80 rows 24; exec %s top -d 600 %d"):format(program.tine(), p.pid)
+    terminal = io.popen(("TERM=xterm script -qefc '%s' %s >/dev/null"):format(command, name), "w")
+    terminal:setvbuf "no"
+  end)
+  after_each(function()
+    terminal:write "qq"
+    local ended = terminal:close()
+    os.remove(name)
+    stop(p)
+    assert.is_true(ended)
+  end)
+
+  -- Waits until what was written since the last time has this pattern.
+  local function shows(pattern)
+    eventually(function()
+      local _, last = shell.contents(name):find(pattern, seen + 1)
+      seen = last or seen
+      return last
+    end, pattern .. " is shown")
+  end
+
+  -- A pool had eight lines at least, its workers came last, and what did not fit was seen by nobody.
+  it("shows each worker that is chosen", function()
+    shows "q quit"
+    for i = 1, 4 do
+      terminal:write "jj"
+      shows("\27%[7m[^\n]*task of " .. i .. " #%d+\27%[m")
+    end
+  end)
+
+  -- After up to its delay what stood there was what the terminal had made of the lines for another size.
+  it("is drawn anew in a terminal of another size, also where a task is", function()
+    shows "q quit"
+    local tty = shell.contents(name):match "/dev/%S+"
+    local function resize(columns) shell.ok("stty -F %s cols %d", tty, columns) end
+    resize(20)
+    shows "up/down choose a wor\27%[K"
+    resize(100)
+    terminal:write "jt"
+    shows "any key goes back"
+    resize(8)
+    shows "any key \27%[K"
+  end)
+
+  -- Characters may take two columns, and a line of them went on in the next row.
+  it("has lines that end at the edge, which is given back", function()
+    shows "\27%[%?7l"
+    shows "q quit"
+    terminal:write "q"
+    shows "\27%[%?7h"
+  end)
+end)
+
 describe("tine top has nothing to show", function()
   teardown(leftovers.none)
 

@@ -168,15 +168,17 @@ static int protect_stdout(lua_State *L) {
     return 1;
 }
 
-/* signals([hangup]) -> a descriptor that is readable when SIGTERM or SIGINT has come, or SIGHUP if
-** that is wanted; these no longer end the process */
+/* signals([terminal]) -> a descriptor that is readable when SIGTERM or SIGINT has come, or, if those
+** of a terminal are wanted, SIGHUP or SIGWINCH; these no longer end the process */
 static int signals(lua_State *L) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    if (lua_toboolean(L, 1))
+    if (lua_toboolean(L, 1)) {
         sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGWINCH);
+    }
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd == -1)
@@ -185,13 +187,14 @@ static int signals(lua_State *L) {
     return 1;
 }
 
-/* take_signal(fd) -> the signal that had come, or nil */
+/* take_signal(fd) -> the signal that had come, and whether it asks to end; or nil */
 static int take_signal(lua_State *L) {
     struct signalfd_siginfo info;
     if (read((int)luaL_checkinteger(L, 1), &info, sizeof info) != sizeof info)
         return 0;
     lua_pushinteger(L, info.ssi_signo);
-    return 1;
+    lua_pushboolean(L, info.ssi_signo != SIGWINCH);
+    return 2;
 }
 
 void add_serve(lua_State *L) {

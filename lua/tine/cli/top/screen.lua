@@ -5,7 +5,8 @@ local text_of = require "tine.cli.top.text"
 
 local M = {}
 
-local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l" -- alternate screen, no cursor
+-- Alternate screen, no cursor; and lines end at the edge, since the characters of a text may be wider than one column.
+local ENTER <const>, LEAVE <const> = "\27[?1049h\27[?25l\27[?7l", "\27[?7h\27[?25h\27[?1049l"
 local HOME <const>, CLEAR_LINE <const>, CLEAR_REST <const> = "\27[H", "\27[K", "\27[J"
 local REVERSE <const>, PLAIN <const> = "\27[7m", "\27[m"
 local CTRL_Z <const> = "\26"
@@ -16,7 +17,8 @@ Screen.__index = Screen
 
 -- --- the terminal ----------------------------------------------------------------------------------------------
 
-local signals -- the descriptor of those that ask to end
+local signals -- the descriptor of those that ask to end, or tell of another size
+local asked_by -- the signal that has asked to end
 
 -- Sets the terminal so that keys come one by one and are not echoed. Ctrl-C is a key, too, and signals are waited for
 -- like keys, so that the terminal is always restored.
@@ -55,10 +57,18 @@ end
 
 local ARROWS <const> = { A = "up", B = "down" }
 
--- The next key; nil if there was none within this time; "q" at the end of the input, "signal" if one has come.
+-- The signal that has come, as a key; one that asks to end is noted.
+local function signal_key()
+  local signal, ends = host.take_signal(signals)
+  if not ends then return "resize" end
+  asked_by = signal
+  return "end"
+end
+
+-- The next key; nil if there was none within this time; "q" at the end of the input.
 local function key_within(seconds)
   local has_key, has_signal = host.poll({ STDIN, signals }, seconds)
-  if has_signal then return "signal" end
+  if has_signal then return signal_key() end
   if not has_key then return nil end
   local c = io.read(1)
   if c == "\27" and host.poll({ STDIN }, 0.02) and io.read(1) == "[" then return ARROWS[io.read(1) or ""] or "other" end
@@ -72,12 +82,14 @@ local function size_now()
   return { columns = columns or 80, rows = (rows or 24) - 2 } -- without the first and the last line
 end
 
--- Draws everything in one write, against flicker.
+-- Draws everything in one write, against flicker. If there are more lines than rows, those up to the chosen one.
 local function draw(title, lines, foot, size, chosen)
   local out = { HOME, text_of.clip(title, size.columns), CLEAR_LINE, "\r\n" }
-  for i = 1, math.min(#lines, size.rows) do
-    local line = i == chosen and REVERSE .. lines[i] .. PLAIN or lines[i]
-    out[#out + 1] = line .. CLEAR_LINE .. (i < size.rows and "\r\n" or "")
+  local above = chosen and size.rows > 0 and math.max(chosen - size.rows, 0) or 0
+  for row = 1, math.min(#lines - above, size.rows) do
+    local line = lines[above + row]
+    if above + row == chosen then line = REVERSE .. line .. PLAIN end
+    out[#out + 1] = line .. CLEAR_LINE .. (row < size.rows and "\r\n" or "")
   end
   if #lines < size.rows then out[#out + 1] = CLEAR_REST end
   out[#out + 1] = ("\27[%d;1H"):format(size.rows + 2) .. text_of.clip(foot, size.columns) .. CLEAR_LINE
@@ -145,7 +157,17 @@ local function split(text, columns)
   return lines
 end
 
--- Shows the place of the selected worker's task until a key is pressed.
+-- Shows a text until a key is pressed, or a signal asks to end; anew in a terminal of another size.
+local function show_text(title, text)
+  local key
+  repeat
+    local size = size_now()
+    draw(title, split(text, size.columns), "any key goes back", size)
+    key = key_within(3600)
+  until key and key ~= "resize"
+end
+
+-- Shows the place of the selected worker's task.
 function Screen:show_place()
   local at = self.line and self.where[self.line]
   local task = at and at.worker.task
@@ -155,9 +177,7 @@ function Screen:show_place()
     local place = self.settings.place(at.pool.pid, task.id)
     text = place and place.how ~= "gone" and text_of.place(place) or "the task has ended"
   end
-  local size = size_now()
-  draw("tine top - where a task is", split(text, size.columns), "any key goes back", size)
-  repeat until key_within(3600)
+  show_text("tine top - where a task is", text)
 end
 
 -- Returns false to end.
@@ -187,8 +207,7 @@ function M.run(settings)
     elseif key and not screen:obey(key) then
       return 0
     end
-    local signal = host.take_signal(signals)
-    if signal then return 128 + signal end -- as shells tell of it
+    if asked_by then return 128 + asked_by end -- as shells tell of it
   end
 end
 

@@ -159,14 +159,16 @@ local function failed_lines(pool, now)
   return list
 end
 
--- The lines of a pool, at most `rows`; `marks` gets the worker of each line that shows one.
+local LEAST_ROOM <const> = 3 -- rows for the workers of a pool, in however small a terminal
+
+-- The lines of a pool, about `rows` at most; `marks` gets the worker of each line that shows one.
 local function pool_lines(pool, screen, rows, marks)
   local now, columns = clock(), screen.columns
   local lines = head(pool, columns)
   local failed = failed_lines(pool, now)
   local workers = in_order(pool.workers)
   if #workers > 0 then lines[#lines + 1] = heading(columns, pool.hosts) end
-  local room = math.max(rows - #lines - #failed, 1)
+  local room = math.max(rows - #lines - #failed, LEAST_ROOM)
   for i, worker in ipairs(workers) do
     if i == room and #workers > room then
       lines[#lines + 1] = ("  ... and %d more"):format(#workers - i + 1)
