@@ -150,6 +150,15 @@ describe("a pool without processes", function()
     assert.equal(1, pool:submit(math.abs, -1):result())
   end)
 
+  -- It was asked to end when its error's text was made for the first time; then that was made again, for ever.
+  it("has limits of time where it makes the text of an error that cannot travel", function()
+    local pool <close> = tine.pool(0)
+    local err = pool:with({ timeout = 0.02 }):submit(function()
+      error(setmetatable({ coroutine.create(print) }, { __tostring = function() while true do end end }))
+    end):exception()
+    assert.equal("timeout", tine.kind(err))
+  end)
+
   it("runs what callbacks submit", function()
     local pool <close> = tine.pool(0)
     local got

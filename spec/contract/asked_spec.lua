@@ -60,6 +60,9 @@ describe("a task that is asked to end", function()
     ["sets hooks of its own"] = function() while true do debug.sethook(function() end, "c", 1) end end,
     ["is watched by a hook"] = function() debug.sethook(function() end, "l") loop() end,
     ["calls short C functions"] = function() while true do ("x"):rep(1000):find("y", 1, true) end end,
+    ["makes the text of an error that cannot travel"] = function()
+      error(setmetatable({ coroutine.create(loop) }, { __tostring = loop }))
+    end,
     ["makes garbage"] = function() while true do setmetatable({}, { __gc = function() end }) end end,
   }
 

@@ -102,7 +102,8 @@ static void replace_by_text(lua_State *L, int index) {
 
 /* (error, traceback or nil, piece) -> nothing, or the reason why not even the text can be sent. An
 ** object of a class is sent with its text, for a receiver without that class; and with the task
-** whose error it is, if this task has got it from another one. */
+** whose error it is, if this task has got it from another one. The text is made once: a __tostring
+** of the task's is code that may be asked to end, and that is done once. */
 static int encode_error(lua_State *L) {
     const struct piece *p = lua_touserdata(L, 3);
     struct codec *codec = p->run->codec;
@@ -119,14 +120,18 @@ static int encode_error(lua_State *L) {
         lua_pushvalue(L, 1);
         replace_by_text(L, 3);
     }
-    lua_settop(L, lua_type(L, 3) == LUA_TSTRING ? 3 : 2);
-    if (tine__encode_error(L, codec, 1, lua_gettop(L), p->out) == 0)
+    int top = lua_type(L, 3) == LUA_TSTRING ? 3 : 2;
+    lua_settop(L, top);
+    if (tine__encode_error(L, codec, 1, top, p->out) == 0)
         return 0;
     lua_pushfstring(L, "%s\n(the error value arrives as text: %s)", lua_tostring(L, 2),
                     lua_tostring(L, -1));
     lua_replace(L, 2);
+    if (top == 2)
+        replace_by_text(L, 1);
+    else
+        lua_copy(L, 3, 1);
     lua_settop(L, 2);
-    replace_by_text(L, 1);
     return tine__encode_error(L, codec, 1, 2, p->out) ? 1 : 0;
 }
 
