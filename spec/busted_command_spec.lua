@@ -1,6 +1,7 @@
 -- tine busted: what busted says when it runs the same files by itself.
 -- timeout: 120
 local busted = require "spec.support.command" "busted"
+local comma_locale = require "spec.support.comma"
 local shell = require "spec.support.shell"
 
 local function lua() return os.getenv "TINE_SANITIZE" ~= "" and busted.program or "lua5.4" end
@@ -365,6 +366,18 @@ describe("next", function() it("y", function() end) end)]])
       assert.matches("\t" .. name .. "\n", text, 1, true)
     end
     assert.equal(1, busted.shell(("XDG_CACHE_HOME=/dev/null HOME= %s busted"):format(busted.program)).code)
+  end)
+
+  -- They had commas then, and the next run, which reads them before there is such a locale, knew none.
+  it("remembers that with points, whatever locale a helper has set", function()
+    local locale = comma_locale()
+    if not locale then return pending "a locale with a decimal comma" end
+    busted.file("locale.lua", ("os.setlocale %q"):format(locale))
+    busted.file("quick_spec.lua", "it('passes', function() end)")
+    local s = busted.shell(("XDG_CACHE_HOME=$PWD/points %s busted --helper=locale.lua quick_spec.lua")
+      :format(busted.program))
+    assert.matches(": 0,%d+ seconds", s.out)
+    assert.matches("^0%.%d+\tquick_spec.lua\n", shell.ok("cat %s/points/tine/busted/*", busted.folder))
   end)
 
   -- A folder where its file should be ended the run with a traceback; a relative path made one in the current folder.

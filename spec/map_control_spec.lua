@@ -1,4 +1,5 @@
 -- tine map: time limits, attempts, stopping early, joblogs, results, and ends of all kinds.
+local comma_locale = require "spec.support.comma"
 local map = require "spec.support.command" "map"
 local eventually = require "spec.support.eventually"
 local posix = require "spec.support.posix"
@@ -173,6 +174,15 @@ describe("tine map", function()
       end
       assert.equal("echo 1\n", map.run("--dry-run --joblog none-yet --resume -x echo ::: 1").out)
       assert.equal("none\n", map.shell("test -e none-yet || echo none").out)
+    end)
+
+    -- Its times had a comma then, and those of lines that ran too long a point.
+    it("has points in its times, whatever locale FUNCTION has set", function()
+      local locale = comma_locale()
+      if not locale then return pending "a locale with a decimal comma" end
+      local s = map.run(("--joblog log 'os.setlocale %q return 0.5'"):format(locale), "a\n")
+      assert.equal("0,5\n", s.out)
+      assert.equal(1, #joblog "log")
     end)
 
     it("of functions too", function()

@@ -1,5 +1,6 @@
 -- Durations of spec files in the last run, for `tine busted`: a file for each working directory, in the user's cache
 -- folder. They only make runs faster, so all errors are ignored.
+local decimal = require "tine.cli.decimal"
 local host = require "tine.cli.host"
 
 local M = {}
@@ -112,7 +113,7 @@ end
 
 function M.write(times)
   local name, lines = file_name(), {}
-  for path, seconds in pairs(times) do lines[#lines + 1] = ("%.4f\t%s\n"):format(seconds, path) end
+  for path, seconds in pairs(times) do lines[#lines + 1] = decimal(seconds, 4) .. "\t" .. path .. "\n" end
   table.sort(lines)
   local file = name and io.open(name .. ".new", "w")
   if not file then return end

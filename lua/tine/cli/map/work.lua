@@ -7,6 +7,7 @@
 --   csv=, colsep=, arguments=, header=    columns, and their names
 --   seed=, tag=, log=, quiet=, results=   options of these names
 local columns_of = require "tine.cli.map.columns"
+local decimal = require "tine.cli.decimal"
 local host = require "tine.cli.host"
 local tagged = require "tine.cli.map.tag"
 
@@ -179,8 +180,8 @@ end
 
 -- A line of the joblog in GNU parallel's format.
 function M.log_entry(seq, started, seconds, sent, received, code, signal, command)
-  return ("%d\t:\t%.3f\t%10.3f\t%d\t%d\t%d\t%d\t%s\n"):format(seq, started, seconds, sent, received, code, signal,
-    (command:gsub("\n", "\0")))
+  return ("%d\t:\t%s\t%10s\t%d\t%d\t%d\t%d\t%s\n"):format(seq, decimal(started, 3), decimal(seconds, 3), sent,
+    received, code, signal, (command:gsub("\n", "\0")))
 end
 
 local function log(work, out, at, code)
