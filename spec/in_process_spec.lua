@@ -254,6 +254,30 @@ describe("a pool without processes", function()
     assert.same({ "true\nfinalizer\n", "" }, { ended.out, ended.err })
   end)
 
+  -- It was taken away when the initializer was done, as that of a task is, so coverage and debuggers saw nothing.
+  it("keeps a hook that an initializer or a preload has set, as processes do", function()
+    local function watch()
+      local seen = { calls = 0 }
+      package.loaded["spec.seen"] = seen
+      debug.sethook(function() seen.calls = seen.calls + 1 end, "c")
+    end
+    local function is_watched()
+      local seen = package.loaded["spec.seen"]
+      local before = seen.calls
+      math.abs(1)
+      return seen.calls > before
+    end
+    for _, workers in ipairs { 0, 1 } do
+      for _, option in ipairs { "initializer", "preload" } do
+        local pool <close> = tine.pool { workers = workers, [option] = watch }
+        for _ = 1, 2 do assert.is_true(pool:submit(is_watched):result()) end
+      end
+      local pool <close> = tine.pool(workers)
+      pool:submit(watch):result()
+      assert.is_false(pool:submit(is_watched):result())
+    end
+  end)
+
   it("says so when the stack of its thread is too small for tasks of tasks, and does not crash", function()
     local ended = program.run [[
       require("luv").new_thread({ stack_size = 1 << 20 }, function()

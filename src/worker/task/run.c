@@ -236,7 +236,8 @@ static inline enum record_kind run(struct run *r, const struct run_call *call, s
     int status = lua_pcall(L, lua_gettop(L) - HANDLER - 1, LUA_MULTRET, HANDLER);
     if (call->memory)
         tine__memory_free(&limit, L);
-    if (lua_gethook(L) != hook) /* the task's hook goes; a debugger's that was there before stays */
+    /* the task's hook goes; a debugger's stays, which was there before, or is set by a preparation */
+    if (!call->quiet && lua_gethook(L) != hook)
         lua_sethook(L, hook, mask, count);
     KILL_POINT("encoding");
     struct report_memory memory;
