@@ -7,6 +7,7 @@
 local events = require "tine.cli.busted.events"
 local host = require "tine.cli.host"
 local runner = require "tine.cli.busted.runner"
+local unnamed = require "tine.cli.unnamed"
 
 local M = {}
 
@@ -242,15 +243,6 @@ local function redirect(job)
   end
 end
 
--- Few programs tell that they could not write, and `print` does not: where no file can grow now, output may be missing.
--- Returns why.
-local function no_room()
-  local fd, err = host.temporary()
-  local _, why = host.room(fd or error(err, 0))
-  host.close(fd)
-  return why
-end
-
 -- job: { files=, arg=, part=, parts=, deal= (the part of each unit), seed=, parameters=, out=, err=, events= (paths) }.
 -- Returns the seconds of each file, and of units, and for a part what all parts must agree on.
 function M.run(job)
@@ -262,7 +254,7 @@ function M.run(job)
   record_events(record, job)
   choose_files(job)
   runner.run()
-  local lost = host.output_error() or record.events.error or no_room()
+  local lost = host.output_error() or record.events.error or unnamed.no_room()
   if lost then error("what its tests have written cannot be held: " .. lost, 0) end
   return record.seconds, record.units, record.dealt and plan_of(record.dealt)
 end

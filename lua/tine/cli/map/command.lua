@@ -9,6 +9,7 @@ local tagged = require "tine.cli.map.tag"
 local template = require "tine.cli.map.template"
 local give_up = require "tine.cli.trouble".give_up
 local log_entry = require "tine.cli.map.work".log_entry
+local unnamed = require "tine.cli.unnamed"
 local words = require "tine.cli.map.words"
 local write_all = require "tine.cli.write"
 
@@ -131,16 +132,15 @@ end
 
 -- --- complete outputs ------------------------------------------------------------------------------------------
 
--- Commands seldom tell that they could not write. Where no file can grow now, some of what this one wrote may be
--- missing. folder: of --results
+-- Fails if some of what the command wrote may be missing. folder: of --results
 local function check_room(state, folder)
-  local function must(ok, err)
-    if ok then return ok end
-    give_up(folder and "cannot write results: %s" or "cannot hold what commands write: %s", err)
+  local why
+  if folder then
+    why = unnamed.no_room(folder)
+  elseif state.file then
+    why = select(2, host.room(state.file)) -- no_room would make a file for each command
   end
-  local fd <const> = folder and must(host.temporary(folder)) or state.file
-  if fd then must(host.room(fd)) end
-  if folder then host.close(fd) end
+  if why then give_up(folder and "cannot write results: %s" or "cannot hold what commands write: %s", why) end
 end
 
 local function run_grouped(state, work, input, out_path, err_path, folder)
