@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/error.h"
 
 static _Thread_local struct {
     int error; /* 0: no words */
@@ -29,4 +30,8 @@ const char *tine__why_said(void) {
 
 const char *tine__why_text(int error) {
     return last.error && last.error == error ? last.text : strerror(error);
+}
+
+const char *tine__why_failed(int code, int error) {
+    return code == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(code);
 }

@@ -15,5 +15,7 @@ const char *tine__why_said(void);
 /* The words kept for `error` since then, or strerror's. Valid until this thread's next
 ** tine__why. */
 const char *tine__why_text(int error);
+/* The same for a call that has failed with this code, and this errno if that is TINE_ESYSTEM. */
+const char *tine__why_failed(int code, int error);
 
 #endif

@@ -7,8 +7,7 @@
 
 static int refuse(lua_State *L, int err, const char *what) {
     int error = errno;
-    return tine__error(L, err, "cannot make a %s: %s", what,
-                       err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
+    return tine__error(L, err, "cannot make a %s: %s", what, tine__why_failed(err, error));
 }
 
 int tine__data_refuse_forked(lua_State *L) {

@@ -53,8 +53,7 @@ static void refuse(lua_State *L, struct core *c, int err, const char *what, cons
     tine__core_unanchor(L, c);
     what = lua_pushfstring(L, what, file);
     errno = error;
-    tine__error(L, err, "%s: %s", what,
-                err == TINE_ESYSTEM ? tine__why_text(error) : tine_error_text(err));
+    tine__error(L, err, "%s: %s", what, tine__why_failed(err, error));
 }
 
 static void open_pool(lua_State *L, struct core *c, struct pool_options *o, const char *file) {

@@ -37,9 +37,7 @@ struct region *tine__data_of(lua_State *L, int idx, struct data_name *name) {
 }
 
 static const char *reason(int err, int error) {
-    return err == TINE_EINVALID  ? "it is not there any more"
-           : err == TINE_ESYSTEM ? tine__why_text(error)
-                                 : tine_error_text(err);
+    return err == TINE_EINVALID ? "it is not there any more" : tine__why_failed(err, error);
 }
 
 void tine__data_push(lua_State *L, const struct data_name *name) {

@@ -43,20 +43,23 @@ static int forked(lua_State *L) {
 }
 int (*_Atomic tine__data_forked)(lua_State *L) = forked;
 
-static const char objects_key; /* registry key of a weak table: address of region -> its object */
-
-static void push_objects(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key) == LUA_TTABLE)
+/* Push the table with this registry key, which is made if there is none. */
+static void push_table(lua_State *L, const void *key, bool weak) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE)
         return;
     lua_pop(L, 1);
     lua_createtable(L, 0, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
+    if (weak) {
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "v");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+    }
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
+
+static const char objects_key; /* registry key of a weak table: address of region -> its object */
 
 int tine__object_gc(lua_State *L) {
     struct object *o = lua_touserdata(L, 1);
@@ -77,19 +80,10 @@ int tine__object_gc(lua_State *L) {
 ** collector was run */
 static const char counted_key;
 
-static void push_counted(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &counted_key) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 1);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &counted_key);
-}
-
 static void count(lua_State *L, const struct object *o) {
     const struct handle h = tine__region_handle(o->region);
     lua_Integer name = (lua_Integer)(h.arena ^ h.generation), at = (lua_Integer)h.index + 1;
-    push_counted(L);
+    push_table(L, &counted_key, false);
     bool again = lua_rawgeti(L, -1, at) == LUA_TNUMBER && lua_tointeger(L, -1) == name;
     lua_rawgeti(L, -2, 0);
     lua_Integer sum = lua_tointeger(L, -1) + (again ? 0 : (lua_Integer)o->size);
@@ -112,7 +106,7 @@ struct push {
 static int push_object(lua_State *L) {
     struct push *p = lua_touserdata(L, 1);
     struct region *r = p->region;
-    push_objects(L);
+    push_table(L, &objects_key, true);
     if (lua_rawgetp(L, -1, r) == LUA_TUSERDATA) {
         p->object = lua_touserdata(L, -1);
         return 1;
